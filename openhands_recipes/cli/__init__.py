@@ -1,0 +1,1 @@
+"""Face: parse the line, call one flow, print."""

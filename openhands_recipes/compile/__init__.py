@@ -1,0 +1,1 @@
+"""Steps towards an image: pure functions, words in, words out."""

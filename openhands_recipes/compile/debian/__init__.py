@@ -1,0 +1,1 @@
+"""Debian: releases, package lists, versions, solving, the dpkg database."""

@@ -1,0 +1,1 @@
+"""Tar bytes in, layer bytes out: exact, streaming, deterministic."""

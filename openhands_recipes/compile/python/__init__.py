@@ -1,0 +1,1 @@
+"""Wheels: resolution results and installed trees."""

@@ -1,0 +1,1 @@
+"""A recipe from text to a composed, faultless value."""

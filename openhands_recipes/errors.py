@@ -1,0 +1,110 @@
+"""Every exception this package raises on purpose.
+
+::
+
+    RecipesError               exit code
+    ├── InvalidRecipeError     1  a recipe, lock or settings file is wrong
+    ├── ResolutionError        1  recipes or packages do not fit together
+    ├── StaleLockError         1  the lock no longer belongs to its recipe or parents
+    ├── TestFailureError       1  a recipe's tests or the contract failed in the sandbox
+    ├── UsageError             2  the command line asks for something impossible
+    ├── OutsideError           3  a tool, the network or this machine failed
+    │   ├── DownloadError      3  bytes could not be fetched
+    │   ├── RegistryError      3  an OCI registry refused or broke off
+    │   └── SandboxError       3  a sandbox could not be set up
+    └── VerificationError      4  bytes are not what was promised; never retried away
+
+Anything else that escapes is a bug and shows its traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class RecipesError(Exception):
+    """What happened, where, and what to do about it.
+
+    Args:
+        message: one sentence, lower case, without a full stop.
+        where: file, `file:line`, `file:line:column`, URL or digest.
+        hint: what the reader can do now.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        lines = [self.message]
+        if self.where:
+            lines.append(f"  --> {self.where}")
+        if self.hint:
+            lines.append(f"  hint: {self.hint}")
+        return "\n".join(lines)
+
+
+class InvalidRecipeError(RecipesError):
+    """A recipe, lock or settings file breaks its own rules.
+
+    `faults` holds every fault found, in reading order, so that one run reports them all.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+        faults: Iterable[object] = (),
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.faults = tuple(faults)
+
+
+class ResolutionError(RecipesError):
+    """Recipes, packages or versions do not fit together."""
+
+
+class StaleLockError(RecipesError):
+    """The lock was made for another recipe or for other parents."""
+
+
+class TestFailureError(RecipesError):
+    """A recipe's own tests or the contract failed."""
+
+    __test__ = False  # pytest must not collect it
+
+
+class UsageError(RecipesError):
+    """The command line asks for something that cannot be."""
+
+    exit_code = 2
+
+
+class OutsideError(RecipesError):
+    """A tool, the network or the machine failed; trying again may help."""
+
+    exit_code = 3
+
+
+class DownloadError(OutsideError):
+    """Bytes could not be fetched from any source."""
+
+
+class RegistryError(OutsideError):
+    """An OCI registry refused a request or broke it off."""
+
+
+class SandboxError(OutsideError):
+    """A sandbox could not be set up on this machine."""
+
+
+class VerificationError(RecipesError):
+    """Bytes, a signature or a date are not what was promised."""
+
+    exit_code = 4

@@ -1,0 +1,1 @@
+"""Stories: one verb of the product each; doors come in as arguments."""

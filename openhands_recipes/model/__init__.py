@@ -1,0 +1,1 @@
+"""Words: frozen values that know their own shape and nothing else."""

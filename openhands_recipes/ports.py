@@ -1,0 +1,344 @@
+"""Protocols for the outside world: what flows may ask of it, in our own words.
+
+Real doors live in `openhands_recipes.adapters`, fakes for tests in `tests/fakes.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any, Literal, Protocol
+
+from openhands_recipes.model.digest import Digest
+from openhands_recipes.model.fragment import Entry
+from openhands_recipes.model.image import Compression, Image, Layer
+from openhands_recipes.model.platform import Platform
+
+# --- time and talk -----------------------------------------------------------------------------
+
+
+class Clock(Protocol):
+    """The only way to learn what time it is."""
+
+    def now(self) -> datetime:
+        """The current time, with time zone UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds for measuring durations."""
+
+
+class Stage(Protocol):
+    """One piece of long work being shown."""
+
+    def advance(self, amount: int = 1) -> None:
+        """So much more is done, in the unit the stage was opened with."""
+
+    def note(self, text: str) -> None:
+        """What is being done right now."""
+
+
+class Progress(Protocol):
+    """Shows long work to people; silent for machines."""
+
+    def stage(
+        self, name: str, *, total: int | None = None, unit: Literal["bytes", "items"] = "items"
+    ) -> AbstractContextManager[Stage]:
+        """Open a stage; its duration is remembered under its name."""
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """Duration of every finished stage, in order of their start."""
+
+
+class Evidence(Protocol):
+    """The local ledger of what was done (design: evidence and operations)."""
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Append one record; never raises for a full disk, only warns."""
+
+
+# --- bytes ---------------------------------------------------------------------------------------
+
+
+class Blobs(Protocol):
+    """The content-addressed cache shared by all recipes."""
+
+    def path(self, digest: Digest) -> Path | None:
+        """Where a blob lies, or None."""
+
+    def add(self, content: bytes) -> Digest:
+        """Keep some bytes."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Bytes that are known by digest and may be had from one of several places."""
+
+    name: str
+    digest: Digest
+    size: int
+    origin: Literal["debian", "pypi", "npm"]
+    path: str
+    """debian: path below a mirror; pypi: `<normalised project>/<file>`; npm: path below the registry."""
+    suite: str = ""
+    """debian only: which suite's mirrors to ask first."""
+
+
+class Downloads(Protocol):
+    """Fetches bytes into the blob cache: bounded, pooled, resumed, verified while reading."""
+
+    def fetch(
+        self,
+        wanted: Sequence[Wanted],
+        *,
+        stage: Stage | None = None,
+        on_ready: Callable[[Wanted, Path], None] | None = None,
+    ) -> int:
+        """Have all of them in the cache; return how many bytes came over the network.
+
+        `on_ready` is called from the caller's thread, once per item, as soon as it is complete.
+
+        Raises:
+            DownloadError: no place has it, or the network gave up.
+            VerificationError: a place served other bytes than promised.
+        """
+
+
+# --- Debian ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PackageList:
+    """One suite's verified `Packages` file for one architecture."""
+
+    suite: str
+    architecture: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class DebianState:
+    """Verified suites at one moment."""
+
+    suites: tuple[str, ...]
+    release_date: str
+    """Newest `Date` of all suites, ISO 8601 UTC: `2026-11-21T09:15:44Z`."""
+    release: Digest
+    """Digest of the InRelease files' digests."""
+    lists: tuple[PackageList, ...]
+
+
+class DebianArchive(Protocol):
+    """Debian's mirrors, as the machine knows them."""
+
+    def state(
+        self,
+        suites: Sequence[str],
+        architectures: Sequence[str],
+        *,
+        not_before: str = "",
+        allow_expired: bool = False,
+    ) -> DebianState:
+        """The current state of some suites, signatures and dates checked.
+
+        Raises:
+            VerificationError: bad signature, wrong hash, expired, or older than `not_before`.
+            DownloadError: no mirror answers.
+        """
+
+
+# --- sandbox ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Bind:
+    """A host path made visible inside; read-only unless it says otherwise."""
+
+    source: Path
+    target: str
+    writable: bool = False
+
+
+@dataclass(frozen=True)
+class Limits:
+    """rlimits and cgroup limits; None leaves the machine's own."""
+
+    memory_bytes: int | None = None
+    processes: int | None = 4096
+    open_files: int | None = 65536
+    file_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command to run inside a box. Nothing of the host's environment is added."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    workdir: str = "/"
+    uid: int = 0
+    gid: int = 0
+    groups: tuple[int, ...] = ()
+    keep_capabilities: bool = False
+    """True for package configuration: root inside keeps what a container's root has. False: none at all."""
+    may_gain_privileges: bool = False
+    """True where setuid programs are under test (sudo): no_new_privs stays off."""
+    timeout: float | None = None
+    """Seconds; the whole process tree is killed after."""
+    terminal: bool = False
+    """Attach the caller's terminal (interactive)."""
+
+
+@dataclass(frozen=True)
+class Completed:
+    """How a command ended. `exit_code` is 128 + signal for killed ones, as shells say it."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+    timed_out: bool
+    seconds: float
+
+
+class Running(Protocol):
+    """A command that goes on in the background."""
+
+    def wait(self, timeout: float | None = None) -> Completed | None:
+        """How it ended, or None when it still runs after `timeout` seconds."""
+
+    def kill(self) -> None:
+        """End it and everything it started."""
+
+
+class Box(Protocol):
+    """An open sandbox: one set of namespaces over one root, living until it is closed."""
+
+    def run(
+        self,
+        command: Command,
+        *,
+        stdin: bytes | None = None,
+        stdout: Callable[[bytes], None] | IO[bytes] | None = None,
+        stderr: Callable[[bytes], None] | IO[bytes] | None = None,
+    ) -> Completed:
+        """Run to the end. Streams are collected, or handed over while they come."""
+
+    def start(self, command: Command) -> Running:
+        """Run in the background."""
+
+    def changes(self) -> Iterator[tuple[Entry, Callable[[], Iterator[bytes]] | None]]:
+        """What differs from the layers below, sorted by path, owners and modes as seen inside.
+
+        Removed paths come as overlay whiteouts (kind CHAR, device (0, 0)), opaque folders carry the
+        xattr `user.overlay.opaque` or `trusted.overlay.opaque`. The callable reads a file's content.
+        """
+
+
+@dataclass(frozen=True)
+class BoxOptions:
+    """What a box is given."""
+
+    network: bool = False
+    binds: tuple[Bind, ...] = ()
+    hostname: str = "sandbox"
+    limits: Limits = Limits()
+    upper: str | None = None
+    """Name of a kept writable layer; None throws changes away on closing."""
+
+
+class SandboxEngine(Protocol):
+    """Runs commands over stacked trees, in namespaces of their own."""
+
+    def add_tree(self, name: str, tar_streams: Iterable[IO[bytes]]) -> None:
+        """Unpack tar streams, in order, as the tree `name`, whole or not at all; no-op when it exists."""
+
+    def has_tree(self, name: str) -> bool:
+        """Whether the tree is there, complete."""
+
+    def open(self, trees: Sequence[str], options: BoxOptions = BoxOptions()) -> AbstractContextManager[Box]:  # noqa: B008 - frozen
+        """A box over trees, lowest first.
+
+        Raises:
+            SandboxError: this machine cannot; the hint says what to change.
+        """
+
+
+# --- images -----------------------------------------------------------------------------------------
+
+
+class ImageStore(Protocol):
+    """Packed layers and images in the cache."""
+
+    def layer(self, key: Digest, compression: Compression) -> Layer | None:
+        """A layer packed before under this key (parts, rules, codec)."""
+
+    def blob(self, digest: Digest) -> Path:
+        """A layer's, config's or manifest's bytes.
+
+        Raises:
+            OutsideError: not in the cache any more.
+        """
+
+    def image(self, key: Digest) -> Image | None:
+        """The image built before from the same chain, locks and rules: the fast path."""
+
+    def keep_image(self, key: Digest, image: Image) -> None:
+        """Remember an image whose blobs are all in the cache."""
+
+    def write_layout(self, folder: Path, image: Image) -> None:
+        """An OCI image layout (image-spec, image-layout.md), complete or absent."""
+
+
+@dataclass(frozen=True)
+class PushReport:
+    """What a push did."""
+
+    reference: str
+    digest: Digest
+    uploaded_bytes: int
+    mounted_bytes: int
+    present_bytes: int
+    requests: int
+
+
+class Registry(Protocol):
+    """An OCI registry (distribution-spec 1.1)."""
+
+    def push(
+        self,
+        *,
+        repository: str,
+        image: Image,
+        blobs: Callable[[Digest], Path],
+        tags: Sequence[str],
+        mount_from: Sequence[str] = (),
+        stage: Stage | None = None,
+    ) -> PushReport:
+        """Blobs, then manifest by digest, then tags; what is there already is not sent again.
+
+        Raises:
+            RegistryError: refused or broken off, after the retries the specification allows.
+            VerificationError: the registry reports another digest than was sent.
+        """
+
+
+class PythonIndex(Protocol):
+    """Resolves Python requirements without building anything."""
+
+    def compile(
+        self,
+        requirements: Sequence[str],
+        *,
+        python_version: str,
+        platform: Platform,
+        constraints: Sequence[str] = (),
+        extra_wheels: Sequence[Path] = (),
+    ) -> bytes:
+        """A pylock.toml (PEP 751) of exactly what to install, hashes and sizes included.
+
+        Raises:
+            ResolutionError: requirements cannot be met; names the project without usable wheels.
+        """
