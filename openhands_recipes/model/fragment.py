@@ -46,3 +46,32 @@ class Entry(NamedTuple):
     """Sorted by name."""
     sha256: str = ""
     """Of the content, for regular files whose bytes have been seen."""
+
+
+class ControlFile(NamedTuple):
+    """One member of a .deb's control archive: `control`, `preinst`, `conffiles`, ..."""
+
+    mode: int
+    content: bytes
+
+
+class Span(NamedTuple):
+    """Where one entry's headers, content and padding stand in the fragment's tar bytes."""
+
+    offset: int
+    length: int
+
+
+class Fragment(NamedTuple):
+    """The listing of a fragment; its bytes are read through the `Fragments` port.
+
+    `entries[i]` stands at `spans[i]`. Every folder an entry needs is listed before it. There is no
+    end-of-archive marker, so that fragments can be concatenated span by span.
+    """
+
+    key: str
+    entries: tuple[Entry, ...]
+    spans: tuple[Span, ...]
+    size: int
+    control: dict[str, ControlFile]
+    """Only for .debs."""
