@@ -21,9 +21,13 @@ SEMVER_PATTERN = (
 )
 ABSOLUTE_PATH_PATTERN = r"^/[^\x00-\x1f]*$"
 
+PACKAGE_NAME_PATTERN = r"^[a-z0-9][a-z0-9+.-]*$"
+
 RecipeName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 AbsolutePath = Annotated[str, StringConstraints(pattern=ABSOLUTE_PATH_PATTERN, max_length=512)]
+PathFolder = Annotated[str, StringConstraints(pattern=r"^/[^\x00-\x1f:]*$", max_length=512)]
 EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
+PackageName = Annotated[str, StringConstraints(pattern=PACKAGE_NAME_PATTERN, max_length=64)]
 VersionStream = Annotated[str, StringConstraints(pattern=r"^[0-9][0-9A-Za-z.+~-]*$", max_length=32)]
 Requirement = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 Extends = Annotated[
@@ -44,9 +48,7 @@ class Maintainer(Model):
 class PackageRequest(Model):
     """A package by its registry name, with the versions that will do."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]*$", max_length=64)] = Field(
-        description="Name in nixlib/packages.toml."
-    )
+    name: PackageName = Field(description="Name in nixlib/packages.toml.")
     version: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = Field(
         default=None, description='Acceptable versions, for example ">=13" or "^3.13".'
     )
@@ -175,15 +177,20 @@ class Recipe(Model):
     platforms: tuple[Platform, ...] = Field(
         default=(), description="Platforms to build for; the registry's if not given."
     )
-    packages: tuple[
-        Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]*$", max_length=64)] | PackageRequest,
-        ...,
-    ] = Field(default=(), description="Packages by registry name.")
+    packages: tuple[PackageName | PackageRequest, ...] = Field(
+        default=(), description="Packages by registry name."
+    )
     python: LanguagePackages | None = Field(default=None, description="The user's Python environment.")
     node: LanguagePackages | None = Field(default=None, description="The user's global Node.js packages.")
     applications: tuple[Application, ...] = Field(default=(), description="Programs with their own world.")
     environment: dict[EnvironmentName, Annotated[str, StringConstraints(max_length=4096)]] = Field(
         default={}, description="Environment variables of every process; values are strings, quoted."
+    )
+    path: tuple[PathFolder, ...] = Field(
+        default=(),
+        description="Folders put in front of the standard PATH, this recipe's before those of its modules. "
+        "The only way to extend PATH: setting PATH in `environment` is refused, because two modules "
+        "that both set it could never be combined.",
     )
     files: dict[AbsolutePath, FileSpec] = Field(
         default={}, description="Files, folders and links by absolute path."
