@@ -1,0 +1,70 @@
+"""The table of commands and a click group that imports a command only when it is called.
+
+`ohr --help` must answer in a fifth of a second, so the short help texts stand here; a test compares them
+with the commands' own.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import click
+
+COMMANDS: Mapping[str, str] = {
+    "new": "Start a recipe that passes `ohr check`.",
+    "check": "Judge recipes: shape, composition, packages, locks.",
+    "show": "Print a composed recipe and where each value came from.",
+    "lock": "Pin every input of a recipe by digest.",
+    "build": "Build the image of a recipe from its lock.",
+    "test": "Prove an image: its recipe's tests and the contract.",
+    "run": "Run a command in a sandbox of a recipe.",
+    "shell": "Open an interactive shell in a sandbox of a recipe.",
+    "push": "Push images to an OCI registry.",
+    "load": "Load images into a local Docker daemon.",
+    "doctor": "Tell what this machine can do and how to fix the rest.",
+    "cache": "Look at the cache, or clear it.",
+}
+PACKAGE = "openhands_recipes.cli"
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name, loads the one that is called, and has its run recorded."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """In the order in which one meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command of this name, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        return recorded(import_module(f"{PACKAGE}.{cmd_name}").command, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The list in `--help`, from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def recorded(command: click.Command, verb: str) -> click.Command:
+    """The same command, leaving evidence of each run: also of one that fails, never of `--help`."""
+    if isinstance(command, click.Group):
+        group = copy.copy(command)
+        group.commands = {name: recorded(sub, f"{verb} {name}") for name, sub in command.commands.items()}
+        return group
+    own = copy.copy(command)
+    callback = command.callback
+    if callback is None:
+        return own
+
+    @functools.wraps(callback)
+    def with_evidence(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - click hands anything on
+        with click.get_current_context().obj.recording(verb):
+            return callback(*args, **kwargs)
+
+    own.callback = with_evidence
+    return own
