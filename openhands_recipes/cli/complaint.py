@@ -28,9 +28,9 @@ def as_events(error: RecipesError) -> list[dict[str, Any]]:
 
 def from_click(error: click.ClickException) -> RecipesError:
     """Click's own complaints about the command line, in our words."""
-    message = error.format_message().strip().removesuffix(".")
-    hint = None
-    if isinstance(error, click.UsageError) and error.ctx is not None:
+    message, _, guess = error.format_message().strip().removesuffix(".").partition(". Did you mean ")
+    hint = f"did you mean {guess}" if guess else None
+    if hint is None and isinstance(error, click.UsageError) and error.ctx is not None:
         hint = f"see `{error.ctx.command_path} --help`"
     return UsageError(message[:1].lower() + message[1:], hint=hint)
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import click
 
+from openhands_recipes.errors import UsageError
+
 COMMANDS: Mapping[str, str] = {
     "new": "Start a recipe that passes `ohr check`.",
     "check": "Judge recipes: shape, composition, packages, locks.",
@@ -43,6 +45,18 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         return recorded(import_module(f"{PACKAGE}.{cmd_name}").command, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command meant by the first argument; a near miss is told what it may have meant."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches  # noqa: PLC0415 - only needed here
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"see `{ctx.command_path} --help`"
+            raise UsageError(f"no command is called '{args[0]}'", hint=hint)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """The list in `--help`, from the table alone."""
