@@ -29,30 +29,10 @@ class RecipesError(Exception):
         message: one sentence, lower case, without a full stop.
         where: file, `file:line`, `file:line:column`, URL or digest.
         hint: what the reader can do now.
+        faults: everything found wrong, in reading order, so that one run reports it all.
     """
 
     exit_code = 1
-
-    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.where = where
-        self.hint = hint
-
-    def __str__(self) -> str:
-        lines = [self.message]
-        if self.where:
-            lines.append(f"  --> {self.where}")
-        if self.hint:
-            lines.append(f"  hint: {self.hint}")
-        return "\n".join(lines)
-
-
-class InvalidRecipeError(RecipesError):
-    """A recipe, lock or settings file breaks its own rules.
-
-    `faults` holds every fault found, in reading order, so that one run reports them all.
-    """
 
     def __init__(
         self,
@@ -62,8 +42,25 @@ class InvalidRecipeError(RecipesError):
         hint: str | None = None,
         faults: Iterable[object] = (),
     ) -> None:
-        super().__init__(message, where=where, hint=hint)
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
         self.faults = tuple(faults)
+
+    def __str__(self) -> str:
+        lines = [self.message]
+        if self.where:
+            lines.append(f"  --> {self.where}")
+        if self.hint:
+            lines.append(f"  hint: {self.hint}")
+        if len(self.faults) > 1:
+            lines += [str(fault) for fault in self.faults]
+        return "\n".join(lines)
+
+
+class InvalidRecipeError(RecipesError):
+    """A recipe, lock or settings file breaks its own rules."""
 
 
 class ResolutionError(RecipesError):
