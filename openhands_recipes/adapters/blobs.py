@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import logging
 import os
 import threading
 import time
@@ -23,10 +24,16 @@ from openhands_recipes.adapters.cache_dir import CacheDir, cache_error
 from openhands_recipes.errors import VerificationError
 from openhands_recipes.model.digest import Digest, digest_of, hex_of
 
+log = logging.getLogger(__name__)
+
 EMPTY = digest_of(b"")
 STALE_SECONDS = 24 * 3600
 WAIT_SECONDS = 0.1
 READ_BYTES = 1 << 20
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: whoever waits for it has said stop
+    """Somebody told a waiting or downloading thread to stop."""
 
 
 class Partial:
@@ -167,12 +174,13 @@ class BlobStore:
         """The blob's partial file, locked; None when the blob is complete, perhaps just now by others.
 
         Waits while another process or thread works on it. `stop` ends the waiting with
-        `InterruptedError`.
+        `Stopped`.
 
         Raises:
             OutsideError: the cache is not writable.
         """
         path = self._partials() / hex_of(digest)
+        told = False
         while self.path(digest) is None:
             try:
                 descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -189,9 +197,19 @@ class BlobStore:
                 if descriptor >= 0:
                     os.close(descriptor)
             if stop is not None and stop.is_set():
-                raise InterruptedError
+                raise Stopped
+            if not told:
+                log.info("waiting for another download of %s", digest)
             time.sleep(WAIT_SECONDS)
+            told = True
         return None
+
+    def partial_size(self, digest: Digest) -> int:
+        """How many bytes of a blob on its way are there."""
+        try:
+            return (self._partials() / hex_of(digest)).stat().st_size
+        except FileNotFoundError:
+            return 0
 
     def _target(self, digest: Digest) -> Path:
         name = hex_of(digest)
