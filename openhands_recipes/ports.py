@@ -243,6 +243,9 @@ class Fragments(Protocol):
             VerificationError: a part's archive is malformed or wants to escape the root.
         """
 
+    def read_into(self, key: Digest, offset: int, into: memoryview) -> None:
+        """Fill a buffer with a fragment's bytes from an offset on."""
+
     def create(self, key: Digest, entries: Iterable[tuple[Entry, Content]]) -> Fragment:
         """A fragment from entries made or captured by us; missing parent folders are added (root, 0755)."""
 
@@ -386,6 +389,16 @@ class SandboxEngine(Protocol):
         Raises:
             SandboxError: this machine cannot; the hint says what to change.
         """
+
+
+class Records(Protocol):
+    """Small facts worth keeping between runs; losing one only costs time."""
+
+    def get(self, kind: str, key: Digest) -> bytes | None:
+        """What was kept, or None."""
+
+    def put(self, kind: str, key: Digest, content: bytes) -> None:
+        """Keep a fact, whole or not at all."""
 
 
 # --- images -----------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ locks. It never names a host: where bytes come from is the machine's business, w
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -123,6 +123,9 @@ class Lock(Model):
     recipe: str
     version: str
     recipe_digest: DigestText
+    """Of `inputs`: what was asked for, in canonical form."""
+    inputs: dict[str, Any]
+    """What was asked for: kept so that a stale lock can say what changed."""
     parents: tuple[Parent, ...]
     rules: Rules
     debian: DebianInputs

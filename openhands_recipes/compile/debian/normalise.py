@@ -71,7 +71,8 @@ def _lasting(
             yield Entry(f"{prefix}.wh.{name}", Kind.FILE, 0o644, mtime=epoch), b""
         return
     opaque = any(key in _OPAQUE for key, _ in entry.xattrs)
-    clean = entry._replace(mtime=epoch, xattrs=tuple(x for x in entry.xattrs if not x[0].startswith(("user.overlay", "trusted.overlay"))))
+    lasting = tuple(x for x in entry.xattrs if not x[0].startswith(("user.overlay", "trusted.overlay")))
+    clean = entry._replace(mtime=epoch, xattrs=lasting)
     if opaque and entry.path in below:
         yield Entry(f"{entry.path}/.wh..wh..opq", Kind.FILE, 0o644, mtime=epoch), b""
     if clean.kind is not Kind.FILE or reader is None:
@@ -97,10 +98,10 @@ def _same(entry: Entry, other: Entry | None) -> bool:
     """Equal in everything but time."""
     if other is None:
         return False
-    blank = {"mtime": 0, "uname": "", "gname": ""}
+    plain, known = (one._replace(mtime=0, uname="", gname="") for one in (entry, other))
     if entry.kind is Kind.DIRECTORY:
-        blank |= {"size": 0, "sha256": ""}
-    return entry._replace(**blank) == other._replace(**blank)
+        plain, known = (one._replace(size=0, sha256="") for one in (plain, known))
+    return plain == known
 
 
 def _parents(path: str) -> Iterator[str]:

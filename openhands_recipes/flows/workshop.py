@@ -1,0 +1,39 @@
+"""The doors that locking, building, testing and running share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from openhands_recipes.ports import (
+    Blobs,
+    Clock,
+    DebianArchive,
+    Downloads,
+    Fragments,
+    ImageStore,
+    Packer,
+    Progress,
+    PythonIndex,
+    RecipeStore,
+    Records,
+    SandboxEngine,
+)
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Everything a build may touch; doors that a verb does not use are never opened."""
+
+    store: RecipeStore
+    blobs: Blobs
+    downloads: Callable[[], Downloads]
+    archive: Callable[[], DebianArchive]
+    python_index: Callable[[], PythonIndex]
+    fragments: Fragments
+    packer: Packer
+    images: ImageStore
+    records: Records
+    engine: SandboxEngine
+    progress: Progress
+    clock: Clock
