@@ -13,6 +13,7 @@ from openhands_recipes.compile.oci.rules import CONFIGURE_VERSION
 from openhands_recipes.compile.pack.plan import PartSize, plan
 from openhands_recipes.compile.pin import LockedLevel
 from openhands_recipes.flows.configure import DEBS_FOLDER, Account, DivertsError, LevelPackages, configure
+from openhands_recipes.flows.packing import Packing
 from openhands_recipes.flows.parts import deb_key, deb_part, fragments_of
 from openhands_recipes.flows.stack import Stack, order_of, paths_of, unpack
 from openhands_recipes.flows.workshop import Workshop
@@ -89,17 +90,17 @@ def known_real(shop: Workshop, debian: DebianLevel) -> frozenset[str] | None:
     return frozenset(json.loads(record)) if record is not None else None
 
 
-def add_debian(shop: Workshop, stack: Stack, debian: DebianLevel) -> None:
+def add_debian(shop: Workshop, stack: Stack, debian: DebianLevel, packing: Packing) -> None:
     """Put a level's Debian layers on the stack; configures in the sandbox unless that was done before."""
     real = known_real(shop, debian)
     if real is None or shop.fragments.get(debian.key) is None:
-        real = _configure(shop, stack, debian)
+        real = _configure(shop, stack, debian, packing)
     for order in debian_orders(shop, debian, real):
         stack.add(order, debian=True)
     stack.configured = debian.key
 
 
-def _configure(shop: Workshop, stack: Stack, debian: DebianLevel) -> frozenset[str]:
+def _configure(shop: Workshop, stack: Stack, debian: DebianLevel, packing: Packing) -> frozenset[str]:
     fragments = fragments_of(shop, [deb_part(deb) for deb in debian.debs])
     below_orders = tuple(stack.debian)
     below = paths_of(shop, below_orders)
@@ -108,6 +109,7 @@ def _configure(shop: Workshop, stack: Stack, debian: DebianLevel) -> frozenset[s
     while True:
         placement = place(packages, below, known=known)
         data = debian_orders(shop, debian, placement.real_unpack)[:-1]
+        packing.submit(data)
         level = LevelPackages(packages, placement, _archives(shop, debian, placement.real_unpack))
         with shop.progress.stage("unpack", total=None):
             trees = unpack(shop, (*below_orders, *data))
