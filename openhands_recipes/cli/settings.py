@@ -20,7 +20,8 @@ class Settings:
 
     root: Path
     """The folder that holds `recipes/`."""
-    cache: Path
+    cache: Path | None
+    """None: where the cache usually is."""
     state: Path
     log_format: LogFormat = "text"
     verbosity: int = 0
@@ -42,21 +43,12 @@ def find_root(start: Path) -> Path:
     return start
 
 
-def cache_folder(environment: Mapping[str, str]) -> Path:
-    """$OHR_CACHE, else the user's cache folder (XDG base directory specification)."""
-    return _own_folder(environment, "OHR_CACHE", "XDG_CACHE_HOME", ".cache")
-
-
 def state_folder(environment: Mapping[str, str]) -> Path:
     """$OHR_STATE, else the user's state folder (XDG base directory specification)."""
-    return _own_folder(environment, "OHR_STATE", "XDG_STATE_HOME", ".local/state")
-
-
-def _own_folder(environment: Mapping[str, str], own: str, xdg: str, default: str) -> Path:
-    if environment.get(own):
-        return Path(environment[own]).expanduser().absolute()
-    base = Path(environment.get(xdg) or "")  # the specification: a relative path is to be ignored
-    return (base if base.is_absolute() else Path.home() / default) / APP
+    if own := environment.get("OHR_STATE"):
+        return Path(own).expanduser().absolute()
+    base = Path(environment.get("XDG_STATE_HOME") or "")  # the specification: ignore a relative path
+    return (base if base.is_absolute() else Path.home() / ".local" / "state") / APP
 
 
 def color_choice(color: Color, environment: Mapping[str, str]) -> bool | None:
@@ -72,7 +64,7 @@ def settings_from(
     """Settings of this run: options first, then the environment, then what is usual."""
     return Settings(
         root=root.absolute() if root else find_root(Path.cwd()),
-        cache=cache.absolute() if cache else cache_folder(os.environ),
+        cache=cache.absolute() if cache else None,
         state=state_folder(os.environ),
         log_format=log_format,
         verbosity=verbosity,

@@ -26,12 +26,12 @@ from openhands_recipes.cli.settings import Settings
 
 if TYPE_CHECKING:
     from openhands_recipes import ports
+    from openhands_recipes.adapters.cache_dir import CacheDir
     from openhands_recipes.cli.recording import Recorder, Subject
 
 
-# Every door is imported when it is built: a run pays for the doors it goes through, no other.
 class World:
-    """The doors of one run."""
+    """The doors of one run, each imported when it is first asked for: a run pays for no other."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -65,6 +65,15 @@ class World:
         if sys.stderr.isatty():
             return Reporter(self.clock, Bars())
         return Reporter(self.clock, Lines() if self.settings.verbosity else Silent())
+
+    # --- the cache -------------------------------------------------------------------------------
+
+    @cached_property
+    def cache(self) -> CacheDir:
+        """Where everything lies that can be had again."""
+        from openhands_recipes.adapters.cache_dir import CacheDir  # noqa: PLC0415
+
+        return CacheDir(self.settings.cache) if self.settings.cache else CacheDir.default()
 
     # --- time and evidence -----------------------------------------------------------------------
 

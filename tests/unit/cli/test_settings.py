@@ -4,13 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from openhands_recipes.cli.settings import (
-    cache_folder,
-    color_choice,
-    find_root,
-    settings_from,
-    state_folder,
-)
+from openhands_recipes.cli.settings import color_choice, find_root, settings_from, state_folder
 
 
 def test_the_root_is_the_nearest_folder_above_that_holds_recipes(tmp_path: Path) -> None:
@@ -25,15 +19,13 @@ def test_a_folder_far_from_any_recipes_is_its_own_root(tmp_path: Path) -> None:
 
 
 def test_our_own_variable_goes_before_the_desktops() -> None:
-    both = {"OHR_CACHE": "/own", "XDG_CACHE_HOME": "/xdg"}
-    assert cache_folder(both) == Path("/own")
-    assert cache_folder({"XDG_CACHE_HOME": "/xdg"}) == Path("/xdg/openhands-recipes")
-    assert state_folder({"OHR_STATE": "/own"}) == Path("/own")
+    assert state_folder({"OHR_STATE": "/own", "XDG_STATE_HOME": "/xdg"}) == Path("/own")
+    assert state_folder({"XDG_STATE_HOME": "/xdg"}) == Path("/xdg/openhands-recipes")
 
 
-def test_a_relative_xdg_folder_is_ignored() -> None:
-    assert cache_folder({"XDG_CACHE_HOME": "x"}) == Path.home() / ".cache" / "openhands-recipes"
-    assert state_folder({}) == Path.home() / ".local/state/openhands-recipes"
+@pytest.mark.parametrize("environment", [{}, {"XDG_STATE_HOME": "relative"}])
+def test_a_relative_xdg_folder_is_ignored(environment: dict[str, str]) -> None:
+    assert state_folder(environment) == Path.home() / ".local/state/openhands-recipes"
 
 
 @pytest.mark.parametrize(
@@ -50,12 +42,11 @@ def test_an_option_goes_before_no_color(choice: str, environment: dict[str, str]
     assert color_choice(choice, environment) is answer  # type: ignore[arg-type]  # parametrized
 
 
-def test_options_go_before_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OHR_CACHE", "/elsewhere")
+def test_an_option_goes_before_what_is_usual(tmp_path: Path) -> None:
     settings = settings_from(
         root=tmp_path, cache=tmp_path / "cache", log_format="text", verbosity=0, color="auto"
     )
     assert (settings.root, settings.cache) == (tmp_path, tmp_path / "cache")
     assert settings.evidence.name == "evidence.jsonl"
     usual = settings_from(root=None, cache=None, log_format="text", verbosity=0, color="auto")
-    assert usual.cache == Path("/elsewhere")
+    assert usual.cache is None
