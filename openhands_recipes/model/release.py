@@ -33,5 +33,5 @@ class Release:
     files: Mapping[str, ListedFile]
 
     def is_suite(self, name: str) -> bool:
-        """Whether the suite may be called so: by codename (`trixie-updates`) or by state (`stable-updates`)."""
+        """Whether the suite may be called so: `trixie-updates` (codename) or `stable-updates` (suite)."""
         return name in {self.codename, self.suite}
