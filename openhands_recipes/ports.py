@@ -428,6 +428,20 @@ class ImageStore(Protocol):
 
 
 @dataclass(frozen=True)
+class PushOrder:
+    """What is to be pushed where: one image, or several under their index."""
+
+    repository: str
+    """`namespace/recipe`, without host."""
+    images: tuple[Image, ...]
+    tags: tuple[str, ...]
+    """Point to the index if there is one, else to the only image."""
+    index: bytes | None = None
+    mount_from: Mapping[Digest, tuple[str, ...]] = field(default_factory=dict)
+    """Blob -> repositories of the same registry that probably hold it, likeliest first."""
+
+
+@dataclass(frozen=True)
 class PushReport:
     """What a push did."""
 
@@ -443,16 +457,9 @@ class Registry(Protocol):
     """An OCI registry (distribution-spec 1.1)."""
 
     def push(
-        self,
-        *,
-        repository: str,
-        image: Image,
-        blobs: Callable[[Digest], Path],
-        tags: Sequence[str],
-        mount_from: Sequence[str] = (),
-        stage: Stage | None = None,
+        self, order: PushOrder, *, blobs: Callable[[Digest], Path], stage: Stage | None = None
     ) -> PushReport:
-        """Blobs, then manifest by digest, then tags; what is there already is not sent again.
+        """Blobs, manifests by digest, the index, then tags; what is there already is not sent again.
 
         Raises:
             RegistryError: refused or broken off, after the retries the specification allows.
