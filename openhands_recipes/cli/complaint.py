@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from openhands_recipes.errors import InvalidRecipeError, RecipesError, UsageError
+from openhands_recipes.errors import RecipesError, UsageError
 
 USAGE = 2
 INTERRUPTED = 130
@@ -37,11 +37,11 @@ def from_click(error: click.ClickException) -> RecipesError:
 
 def _told(error: RecipesError) -> Iterator[object]:
     """The faults and their summary where there are several things to say, else the error."""
-    if isinstance(error, InvalidRecipeError) and error.faults:
-        yield from error.faults
-        if len(error.faults) > 1:
-            yield RecipesError(error.message)
-    else:
+    faults: tuple[object, ...] = getattr(error, "faults", ())
+    yield from faults
+    if len(faults) > 1:
+        yield RecipesError(error.message)
+    elif not faults:
         yield error
 
 
