@@ -45,8 +45,8 @@ class Mirror:
     where: str
 
     def serves(self, suite: str) -> bool:
-        """Whether it is to be asked for files of a suite."""
-        return self.scope in {"", suite, SECURITY if is_security(suite) else ARCHIVE}
+        """Whether it is to be asked for files of a suite; every one is where the suite is not known."""
+        return not suite or self.scope in {"", suite, SECURITY if is_security(suite) else ARCHIVE}
 
 
 @dataclass(frozen=True)
