@@ -315,6 +315,8 @@ class Command:
     """Seconds; the whole process tree is killed after."""
     terminal: bool = False
     """Attach the caller's terminal (interactive)."""
+    forward_signals: bool = False
+    """True where signals sent to us (SIGINT, SIGTERM, ...) are meant for the command (`ohr run`)."""
 
 
 @dataclass(frozen=True)
@@ -372,6 +374,8 @@ class BoxOptions:
     limits: Limits = Limits()
     upper: str | None = None
     """Name of a kept writable layer; None throws changes away on closing."""
+    nested_namespaces: bool = False
+    """True where processes inside make sandboxes of their own (Nix); the filter lets them."""
 
 
 class SandboxEngine(Protocol):
@@ -412,6 +416,13 @@ class ImageStore(Protocol):
 
     def blob(self, digest: Digest) -> Path:
         """A layer's, config's or manifest's bytes.
+
+        Raises:
+            OutsideError: not in the cache any more.
+        """
+
+    def open_layer(self, layer: Layer) -> AbstractContextManager[IO[bytes]]:
+        """A packed layer's tar, uncompressed while reading.
 
         Raises:
             OutsideError: not in the cache any more.

@@ -1,0 +1,154 @@
+"""The `namespaces` engine: `SandboxEngine` of `openhands_recipes.ports` over a store of trees."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from openhands_recipes.adapters.sandbox import ids, seccomp
+from openhands_recipes.adapters.sandbox.box import NamespaceBox
+from openhands_recipes.adapters.sandbox.launch import Launcher
+from openhands_recipes.adapters.sandbox.store import Store, short_name
+from openhands_recipes.errors import SandboxError
+from openhands_recipes.ports import BoxOptions
+
+_PIECE = 1 << 20
+_MAX_TREES = 490  # overlayfs refuses more than 500 layers (fs/overlayfs/params.h, OVL_MAX_STACK)
+
+
+class NamespaceEngine:
+    """Runs commands over stacked trees, in namespaces of their own; several processes may share a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder` is ours alone: trees and writable layers below it belong to ids nobody else has."""
+        self._ids = ids.find_range()
+        self._store = Store(folder, self._ids.name)
+
+    def has_tree(self, name: str) -> bool:
+        """Whether the tree is there, complete."""
+        return self._store.tree(name).is_dir()
+
+    def add_tree(self, name: str, tar_streams: Iterable[IO[bytes]]) -> None:
+        """Unpack tar streams, in order, as the tree `name`, whole or not at all; no-op when it exists.
+
+        Raises:
+            VerificationError: a stream is broken, or wants what no layer may have.
+            SandboxError: this machine cannot, or its disk is full.
+        """
+        with ExitStack() as stack:
+            self._store.lock(f"tree {name}", stack, wait=True)
+            if self.has_tree(name):
+                return
+            launcher = self._helper({"what": "unpack", "name": short_name(name)}, stack)
+            read, write = os.pipe()
+            try:
+                launcher.channel.send(("pipe",), (read,))
+            finally:
+                os.close(read)
+            with open(write, "wb", buffering=0) as pipe:  # noqa: PTH123 - a descriptor
+                _copy(tar_streams, pipe)
+            launcher.expect("done")
+
+    def remove_tree(self, name: str) -> None:
+        """Remove a tree that no box is using; no-op when there is none."""
+        self._remove(self._store.tree(name))
+
+    def remove_upper(self, name: str) -> None:
+        """Remove a kept writable layer that no box is using; no-op when there is none."""
+        self._remove(self._store.upper(name))
+
+    def _remove(self, path: Path) -> None:
+        gone = self._store.retire(path)
+        if gone is None:
+            return
+        with ExitStack() as stack:
+            order = {"what": "remove", "paths": [str(gone.relative_to(self._store.base))]}
+            self._helper(order, stack).expect("done")
+
+    def _helper(self, order: dict[str, Any], stack: ExitStack) -> Launcher:
+        launcher = Launcher(self._store.base, self._ids, {"role": "store", **order})
+        stack.callback(launcher.close)
+        return launcher
+
+    @contextmanager
+    def open(self, trees: Sequence[str], options: BoxOptions = BoxOptions()) -> Iterator[NamespaceBox]:  # noqa: B008 - frozen
+        """A box over trees, lowest first.
+
+        Raises:
+            SandboxError: this machine cannot; the hint says what to change.
+        """
+        if len(trees) > _MAX_TREES:
+            raise SandboxError(
+                f"{len(trees)} trees are too many for one sandbox", hint=f"at most {_MAX_TREES}"
+            )
+        with ExitStack() as stack:
+            held = self._store.hold_trees(trees, stack)
+            if options.upper is not None:
+                held.append(self._lock_upper(options.upper, stack))
+            launcher = Launcher(self._store.base, self._ids, self._order(trees, options), held=held)
+            try:
+                launcher.expect("ready")
+                yield NamespaceBox(launcher, options)
+            finally:
+                launcher.close()
+
+    def _lock_upper(self, name: str, stack: ExitStack) -> int:
+        fd = self._store.lock(f"upper {name}", stack, wait=False)
+        if fd < 0:
+            raise SandboxError(
+                f"another sandbox is writing to {name!r}", hint="wait for it, or use another name"
+            )
+        return fd
+
+    def _order(self, trees: Sequence[str], options: BoxOptions) -> dict[str, Any]:
+        kept = None if options.upper is None else f"uppers/{short_name(options.upper)}"
+        return {
+            "role": "box",
+            "real_root": not self._ids.through_helpers,
+            "parent": os.getpid(),
+            "trees": [short_name(name) for name in reversed(trees)],
+            "upper": kept or f"uppers/.new-{os.getpid()}-{os.urandom(6).hex()}",
+            "keep_upper": kept is not None,
+            "binds": [
+                (os.fspath(bind.source.resolve()), bind.target, bind.writable) for bind in options.binds
+            ],
+            "files": _machine_files(options),
+            "network": options.network,
+            "hostname": options.hostname,
+            "nested": options.nested_namespaces,
+            "filter": seccomp.program(os.uname().machine, nested_namespaces=options.nested_namespaces),
+        }
+
+
+def _copy(streams: Iterable[IO[bytes]], pipe: IO[bytes]) -> None:
+    for stream in streams:
+        while piece := stream.read(_PIECE):
+            view = memoryview(piece)
+            while view:
+                try:
+                    view = view[pipe.write(view) :]
+                except BrokenPipeError:
+                    return  # the helper has refused the rest and says why
+
+
+def _machine_files(options: BoxOptions) -> dict[str, bytes]:
+    """What a machine tells its processes about itself; with the network, what the host knows of names."""
+    own = f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n127.0.1.1 {options.hostname}\n".encode()
+    hosts, resolver = b"", b""
+    if options.network:
+        hosts, resolver = _content("/etc/hosts"), _content("/etc/resolv.conf")
+    return {
+        "/etc/hostname": f"{options.hostname}\n".encode(),
+        "/etc/hosts": own + hosts,
+        "/etc/resolv.conf": resolver,
+    }
+
+
+def _content(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        return b""

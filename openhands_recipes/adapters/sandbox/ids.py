@@ -1,0 +1,143 @@
+"""Which ids of this machine a box may have, and how they become ids 0 to 65535 inside.
+
+Ids inside never are ids of people outside: a file that root owns in a tree belongs to a number nobody has.
+Sources: subuid(5), newuidmap(1), user_namespaces(7).
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from openhands_recipes.errors import SandboxError
+
+COUNT = 65536
+# The last block of the container range of systemd's list of ids (systemd.io/UIDS-GIDS), above all that
+# useradd hands out (SUB_UID_MAX 600100000), so it can only be ours.
+_ROOTS_OWN = 1_879_048_192 - COUNT
+_Kind = Literal["uid", "gid"]
+
+
+@dataclass(frozen=True)
+class IdRange:
+    """The first of 65536 ids for users and for groups, and whether setuid helpers have to map them."""
+
+    uid: int
+    gid: int
+    through_helpers: bool
+
+    @property
+    def name(self) -> str:
+        """Trees made under one range are of no use under another."""
+        return f"{self.uid}-{self.gid}"
+
+
+def find_range() -> IdRange:
+    """The range of the calling user.
+
+    Raises:
+        SandboxError: there is none; the hint says how to get one.
+    """
+    if os.geteuid() == 0:
+        return IdRange(uid=_root_base("uid"), gid=_root_base("gid"), through_helpers=False)
+    for helper in ("newuidmap", "newgidmap"):
+        if shutil.which(helper) is None:
+            raise SandboxError(
+                f"{helper} is missing, and without it only root can open a sandbox",
+                hint="install it: `apt-get install uidmap`",
+            )
+    return IdRange(uid=_subordinate("uid"), gid=_subordinate("gid"), through_helpers=True)
+
+
+def write_maps(ids: IdRange, pid: int) -> None:
+    """Give the user namespace of a process its ids.
+
+    Raises:
+        SandboxError: the kernel or a helper refuses.
+    """
+    for kind, base in (("uid", ids.uid), ("gid", ids.gid)):
+        if ids.through_helpers:
+            _map_by_helper(f"new{kind}map", [str(pid), "0", str(base), str(COUNT)])
+            continue
+        try:
+            Path(f"/proc/{pid}/{kind}_map").write_text(f"0 {base} {COUNT}\n", encoding="ascii")
+        except OSError as error:
+            raise SandboxError(
+                f"the kernel refuses to map {kind}s {base} to {base + COUNT - 1}: {error.strerror}",
+                where=f"/proc/{pid}/{kind}_map",
+                hint="inside a container, give it a user namespace of its own with enough ids, or run as a user",
+            ) from error
+
+
+def _map_by_helper(helper: str, arguments: list[str]) -> None:
+    done = subprocess.run([helper, *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SandboxError(
+            f"{helper} refuses: {done.stderr.strip()}",
+            hint=f"it has to be setuid root or hold its file capability; try `dpkg-reconfigure uidmap` or reinstall {helper}",
+        )
+
+
+def _root_base(kind: _Kind) -> int:
+    declared = _declared("root", 0, kind)
+    if declared is not None:
+        return declared
+    for line in Path(f"/proc/self/{kind}_map").read_text(encoding="ascii").splitlines():
+        inside, _, count = (int(field) for field in line.split())
+        if inside <= _ROOTS_OWN and _ROOTS_OWN + COUNT <= inside + count:
+            return _ROOTS_OWN
+    return _last_block(kind)
+
+
+def _last_block(kind: _Kind) -> int:
+    """Inside another user namespace: the highest 65536 ids it has."""
+    best = -1
+    for line in Path(f"/proc/self/{kind}_map").read_text(encoding="ascii").splitlines():
+        inside, _, count = (int(field) for field in line.split())
+        if count >= COUNT:
+            best = max(best, inside + count - COUNT)
+    if best < 0:
+        raise SandboxError(
+            f"this user namespace has fewer than {COUNT} {kind}s",
+            where=f"/proc/self/{kind}_map",
+            hint="run on the machine itself, or give the container a larger id range",
+        )
+    return best
+
+
+def _subordinate(kind: _Kind) -> int:
+    user = _user_name()
+    declared = _declared(user, os.getuid(), kind)
+    if declared is None:
+        first = 1_000_000
+        raise SandboxError(
+            f"user {user} has no {COUNT} subordinate {kind}s",
+            where=f"/etc/sub{kind}",
+            hint=f"as root: `usermod --add-sub{kind}s {first}-{first + COUNT - 1} {user}`",
+        )
+    return declared
+
+
+def _user_name() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def _declared(user: str, number: int, kind: _Kind) -> int | None:
+    try:
+        lines = Path(f"/etc/sub{kind}").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        owner, _, range_ = line.partition(":")
+        first, _, count = range_.partition(":")
+        if owner in (user, str(number)) and first.isdecimal() and count.isdecimal() and int(count) >= COUNT:
+            return int(first)
+    return None
