@@ -12,12 +12,13 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
+from openhands_recipes.model import forms
 from openhands_recipes.model.base import Model
-from openhands_recipes.model.recipe import PACKAGE_NAME_PATTERN, PackageName, VersionStream
+from openhands_recipes.model.recipe import PackageName, VersionStream
 
-DebianName = Annotated[str, StringConstraints(pattern=PACKAGE_NAME_PATTERN, max_length=128)]
-AttributePath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_'.-]*$", max_length=128)]
-CommandName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_\[][A-Za-z0-9._+\[-]*$", max_length=64)]
+DebianName = Annotated[str, StringConstraints(pattern=forms.PACKAGE_NAME, max_length=128)]
+AttributePath = Annotated[str, StringConstraints(pattern=forms.ATTRIBUTE_PATH, max_length=128)]
+CommandName = Annotated[str, StringConstraints(pattern=forms.COMMAND_NAME, max_length=64)]
 
 
 class Unavailable(Model):

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from openhands_recipes.model import forms
 from openhands_recipes.model.base import Model
 
 
@@ -22,7 +23,7 @@ class TestCase(Model):
 
     __test__ = False  # pytest must not collect it
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\n\r]+$")] = Field(
+    name: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=forms.ONE_LINE)] = Field(
         description="One sentence that is true when the test passes."
     )
     run: Annotated[str, StringConstraints(min_length=1, max_length=16384)] = Field(
@@ -43,7 +44,7 @@ class TcpReady(Model):
 class HttpReady(Model):
     """Ready when an HTTP request is answered with 2xx."""
 
-    http: Annotated[str, StringConstraints(pattern=r"^:\d{1,5}/\S*$")] = Field(
+    http: Annotated[str, StringConstraints(pattern=forms.LOCAL_URL, max_length=512)] = Field(
         description='Port and path on the loopback address: ":8000/ready".'
     )
 
@@ -58,7 +59,7 @@ class Process(Model):
 class Port(Model):
     """A port the sandbox listens on."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]{0,13}[a-z0-9])?$")] = Field(
+    name: Annotated[str, StringConstraints(pattern=forms.PORT_NAME)] = Field(
         description="Kubernetes port name."
     )
     port: int = Field(ge=1, le=65535, description="Port number.")

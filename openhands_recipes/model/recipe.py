@@ -10,37 +10,31 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from openhands_recipes.model import forms
 from openhands_recipes.model.base import Model
 from openhands_recipes.model.platform import Platform
 from openhands_recipes.model.proof import Port, Process, TestCase
 
-NAME_PATTERN = r"^[a-z][a-z0-9-]{1,47}$"
-SEMVER_PATTERN = (
-    r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)"
-    r"(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$"
-)
-ABSOLUTE_PATH_PATTERN = r"^/[^\x00-\x1f]*$"
-
-PACKAGE_NAME_PATTERN = r"^[a-z0-9][a-z0-9+.-]*$"
-
-RecipeName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
-AbsolutePath = Annotated[str, StringConstraints(pattern=ABSOLUTE_PATH_PATTERN, max_length=512)]
-PathFolder = Annotated[str, StringConstraints(pattern=r"^/[^\x00-\x1f:]*$", max_length=512)]
-EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
-PackageName = Annotated[str, StringConstraints(pattern=PACKAGE_NAME_PATTERN, max_length=64)]
-VersionStream = Annotated[str, StringConstraints(pattern=r"^[0-9][0-9A-Za-z.+~-]*$", max_length=32)]
-Requirement = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
-Extends = Annotated[
-    str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9.-]*/)?[a-z][a-z0-9-]{1,47}(@[^\s@/]+)?$")
-]
+RecipeName = Annotated[str, StringConstraints(pattern=forms.NAME)]
+AbsolutePath = Annotated[str, StringConstraints(pattern=forms.ABSOLUTE_PATH, max_length=512)]
+PathFolder = Annotated[str, StringConstraints(pattern=forms.PATH_FOLDER, max_length=512)]
+EnvironmentName = Annotated[str, StringConstraints(pattern=forms.ENVIRONMENT_NAME, max_length=128)]
+PackageName = Annotated[str, StringConstraints(pattern=forms.PACKAGE_NAME, max_length=64)]
+VersionStream = Annotated[str, StringConstraints(pattern=forms.VERSION_STREAM, max_length=32)]
+VersionRange = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Requirement = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=forms.ONE_LINE)]
+Extends = Annotated[str, StringConstraints(pattern=forms.EXTENDS, max_length=200)]
+ScriptName = Annotated[str, StringConstraints(pattern=forms.SCRIPT_NAME, max_length=64)]
+PortNumber = Annotated[int, Field(ge=1, le=65535)]
+Quantity = Annotated[str, StringConstraints(pattern=forms.BYTES, max_length=16)]
 Source = Literal["debian", "nixpkgs", "pypi", "npm"]
 
 
 class Maintainer(Model):
     """Who answers for a recipe."""
 
-    github: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9](-?[A-Za-z0-9])*$", max_length=39)] = (
-        Field(description="GitHub user name.")
+    github: Annotated[str, StringConstraints(pattern=forms.GITHUB_NAME, max_length=39)] = Field(
+        description="GitHub user name."
     )
     id: int = Field(gt=0, description="GitHub's numeric user id, which never changes hands.")
 
@@ -49,7 +43,7 @@ class PackageRequest(Model):
     """A package by its registry name, with the versions that will do."""
 
     name: PackageName = Field(description="Name in nixlib/packages.toml.")
-    version: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = Field(
+    version: VersionRange | None = Field(
         default=None, description='Acceptable versions, for example ">=13" or "^3.13".'
     )
 
@@ -68,10 +62,9 @@ class Application(Model):
 
     name: RecipeName = Field(description="Folder under /opt.")
     python: LanguagePackages = Field(description="The Python packages the program consists of.")
-    commands: dict[
-        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")],
-        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")],
-    ] = Field(description="Name in /usr/local/bin -> console script of the application.")
+    commands: dict[ScriptName, ScriptName] = Field(
+        description="Name in /usr/local/bin -> console script of the application."
+    )
 
 
 class FileSpec(Model):
@@ -84,7 +77,7 @@ class FileSpec(Model):
         default=None, description="Target of a symbolic link."
     )
     directory: Literal[True] | None = Field(default=None, description="Make a folder.")
-    mode: Annotated[str, StringConstraints(pattern=r"^[0-7]{4}$")] | None = Field(
+    mode: Annotated[str, StringConstraints(pattern=forms.FILE_MODE)] | None = Field(
         default=None, description='Octal mode, quoted: "0644" (files) or "0755" (folders) if not given.'
     )
     owner: Literal["root", "user"] = Field(default="root", description="root, or the sandbox user.")
@@ -93,7 +86,7 @@ class FileSpec(Model):
 class User(Model):
     """The account agents work as."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")] = Field(
+    name: Annotated[str, StringConstraints(pattern=forms.ACCOUNT_NAME)] = Field(
         description="Account and group name."
     )
     uid: int = Field(ge=1, le=65533, description="Numeric user id.")
@@ -104,12 +97,10 @@ class User(Model):
 class EgressRule(Model):
     """One host outside that a sandbox may talk to."""
 
-    host: Annotated[
-        str, StringConstraints(pattern=r"^(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=253)
-    ] = Field(description="Host name; *.example.com covers subdomains.")
-    ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = Field(
-        default=(443,), min_length=1, description="TCP ports."
+    host: Annotated[str, StringConstraints(pattern=forms.HOST, max_length=253)] = Field(
+        description="Host name; *.example.com covers subdomains."
     )
+    ports: tuple[PortNumber, ...] = Field(default=(443,), min_length=1, description="TCP ports.")
 
 
 EgressGroup = Literal["python-packages", "node-packages", "debian-packages", "source-hosting"]
@@ -127,10 +118,10 @@ class Permissions(Model):
     """What a sandbox may do beyond computing; nothing is allowed by default."""
 
     network: Network = Field(default=Network(), description="Network access.")
-    devices: tuple[Annotated[str, StringConstraints(pattern=r"^/dev/[A-Za-z0-9/_-]+$")], ...] = Field(
+    devices: tuple[Annotated[str, StringConstraints(pattern=forms.DEVICE, max_length=128)], ...] = Field(
         default=(), description="Device files, for example /dev/kvm."
     )
-    privileges: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$")], ...] = Field(
+    privileges: tuple[Annotated[str, StringConstraints(pattern=forms.PRIVILEGE, max_length=64)], ...] = Field(
         default=(), description="Privileges by name, for example nested-containers."
     )
 
@@ -138,15 +129,11 @@ class Permissions(Model):
 class Resources(Model):
     """What a sandbox needs to be useful (Kubernetes quantities)."""
 
-    cpu: Annotated[str, StringConstraints(pattern=r"^([0-9]+m|[0-9]+(\.[0-9]+)?)$")] | None = Field(
+    cpu: Annotated[str, StringConstraints(pattern=forms.CPU, max_length=16)] | None = Field(
         default=None, description='Processors, quoted: "1", "500m".'
     )
-    memory: Annotated[str, StringConstraints(pattern=r"^[0-9]+(Ki|Mi|Gi|Ti)$")] | None = Field(
-        default=None, description="Memory, for example 2Gi."
-    )
-    disk: Annotated[str, StringConstraints(pattern=r"^[0-9]+(Ki|Mi|Gi|Ti)$")] | None = Field(
-        default=None, description="Disk, for example 10Gi."
-    )
+    memory: Quantity | None = Field(default=None, description="Memory, for example 2Gi.")
+    disk: Quantity | None = Field(default=None, description="Disk, for example 10Gi.")
     gpu: int | None = Field(default=None, ge=0, le=16, description="Graphics processors.")
 
 
@@ -155,10 +142,10 @@ class Recipe(Model):
 
     schema_: Literal[1] = Field(alias="schema", description="Schema number of this document: 1.")
     name: RecipeName = Field(description="Same as the folder's name.")
-    version: Annotated[str, StringConstraints(pattern=SEMVER_PATTERN, max_length=64)] = Field(
+    version: Annotated[str, StringConstraints(pattern=forms.SEMVER, max_length=64)] = Field(
         description="Semantic version, chosen by people; published versions never change."
     )
-    summary: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\n\r]+$")] = Field(
+    summary: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=forms.ONE_LINE)] = Field(
         description="One line, at most 100 characters."
     )
     description: Annotated[str, StringConstraints(max_length=16384)] = Field(
@@ -168,7 +155,7 @@ class Recipe(Model):
         description="SPDX expression for the recipe itself."
     )
     maintainers: tuple[Maintainer, ...] = Field(min_length=1, description="Who answers for the recipe.")
-    tags: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")], ...] = Field(
+    tags: tuple[Annotated[str, StringConstraints(pattern=forms.TAG)], ...] = Field(
         default=(), description="Words to find it by."
     )
     extends: tuple[Extends, ...] = Field(
@@ -214,6 +201,6 @@ class Recipe(Model):
         default={}, description="Sources this recipe cannot use, and why."
     )
     tests: tuple[TestCase, ...] = Field(default=(), description="Commands that prove the sandbox works.")
-    end_of_life: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = Field(
+    end_of_life: Annotated[str, StringConstraints(pattern=forms.DATE)] | None = Field(
         default=None, description="Date (YYYY-MM-DD) after which the recipe should not be used."
     )

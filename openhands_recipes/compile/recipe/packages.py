@@ -1,0 +1,176 @@
+"""The package table, and which of its packages a composed recipe's requests come to.
+
+The table is nixlib/packages.toml; what its keys mean is said in `openhands_recipes.model.package`.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+
+from openhands_recipes.compile.recipe.faults import Code, Fault, did_you_mean, error_of
+from openhands_recipes.compile.recipe.ranges import allows, version_of
+from openhands_recipes.errors import ResolutionError
+from openhands_recipes.model.composed import Origin, RequestedPackage
+from openhands_recipes.model.package import (
+    Package,
+    PackageStream,
+    PackageTable,
+    ResolvedPackage,
+    Unavailable,
+)
+
+
+def parse_package_table(content: bytes, *, file: str) -> PackageTable:
+    """Every package of the table, by name.
+
+    Raises:
+        InvalidRecipeError: not TOML, or an entry that says too little or too much.
+    """
+    try:
+        document = tomllib.loads(content.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise error_of([Fault(Code.PACKAGE_TABLE, f"not TOML: {error}", file)]) from error
+    table, faults = {}, []
+    for name, entry in document.items():
+        line = _line_of(content, name)
+        try:
+            table[name] = Package.model_validate(entry)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            message = f"package '{name}': {place}: {first['msg']}"
+            faults.append(Fault(Code.PACKAGE_TABLE, message, file, line, 1))
+            continue
+        if problem := _problem(name, table[name]):
+            faults.append(Fault(Code.PACKAGE_TABLE, f"package '{name}' {problem}", file, line, 1))
+    if faults:
+        raise error_of(faults)
+    return table
+
+
+def _problem(name: str, package: Package) -> str | None:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]{0,63}", name):
+        return "has a name that recipes cannot write"
+    if not package.streams:
+        return None if package.debian is not None else "has neither 'debian' nor 'streams'"
+    if package.debian is not None or package.nixpkgs is not None:
+        return "has streams; put the names of its sources there"
+    if package.default not in package.streams:
+        return f"has no stream '{package.default}', but names it as default"
+    return None
+
+
+def _line_of(content: bytes, name: str) -> int:
+    match = re.search(rb"^\[\"?" + re.escape(name.encode()) + rb"\"?\]", content, re.MULTILINE)
+    return content.count(b"\n", 0, match.start()) + 1 if match else 0
+
+
+def resolve_packages(
+    requests: Sequence[RequestedPackage], table: PackageTable
+) -> tuple[ResolvedPackage, ...]:
+    """The Debian packages of every request, in the order of the requests.
+
+    Without a constraint a package's default stream is taken; otherwise the default if it fits, else the
+    newest that fits and that Debian has.
+
+    Raises:
+        ResolutionError: unknown packages, constraints no stream meets, or streams Debian lacks; all of them.
+    """
+    resolved: list[ResolvedPackage] = []
+    faults: list[Fault] = []
+    for request in requests:
+        found = _resolve(request, table)
+        if isinstance(found, ResolvedPackage):
+            resolved.append(found)
+        else:
+            faults += found
+    if faults:
+        raise error_of(faults, ResolutionError)
+    return tuple(resolved)
+
+
+def package_faults(requests: Sequence[RequestedPackage], table: PackageTable) -> list[Fault]:
+    """What `resolve_packages` would complain about."""
+    return [fault for request in requests for fault in _faults_of(request, table)]
+
+
+def _faults_of(request: RequestedPackage, table: PackageTable) -> list[Fault]:
+    found = _resolve(request, table)
+    return [] if isinstance(found, ResolvedPackage) else found
+
+
+def _resolve(request: RequestedPackage, table: PackageTable) -> ResolvedPackage | list[Fault]:
+    package = table.get(request.name)
+    if package is None:
+        hint = did_you_mean(request.name, table) or "packages are listed in nixlib/packages.toml"
+        message = f"unknown package '{request.name}'"
+        return [_fault(Code.UNKNOWN_PACKAGE, message, origin, hint) for origin in request.origins]
+    if not package.streams:
+        return _without_streams(request, package)
+    fitting = [s for s in _newest_first(package) if _fits(s, request)]
+    if not fitting:
+        return [_no_stream(request, package)]
+    if package.default in fitting:
+        fitting.insert(0, package.default)
+    for stream in fitting:
+        names = package.streams[stream].debian
+        if not isinstance(names, Unavailable):
+            commands = package.commands + package.streams[stream].commands
+            return ResolvedPackage(request.name, stream, names, commands)
+    return [_not_there(request, fitting[0], package)]
+
+
+def _newest_first(package: Package) -> list[str]:
+    return sorted(package.streams, key=version_of, reverse=True)
+
+
+def _fits(stream: str, request: RequestedPackage) -> bool:
+    if request.stream is not None:
+        return stream == request.stream
+    return all(allows(constraint.range, stream) for constraint in request.constraints)
+
+
+def _without_streams(request: RequestedPackage, package: Package) -> ResolvedPackage | list[Fault]:
+    if request.constraints or request.stream is not None:
+        origin = request.constraints[0].origin if request.constraints else request.origins[0]
+        message = f"package '{request.name}' has no version streams to choose from"
+        return [_fault(Code.NO_STREAM, message, origin, f"write just {request.name}")]
+    if isinstance(package.debian, Unavailable):
+        return [_not_there(request, "", package)]
+    return ResolvedPackage(request.name, "", package.debian or (), package.commands)
+
+
+def _no_stream(request: RequestedPackage, package: Package) -> Fault:
+    if request.stream is not None:
+        wanted, origin = f"'{request.stream}'", request.origins[-1]
+    else:
+        wanted = " and ".join(f"'{c.range}' ({c.origin})" for c in request.constraints)
+        origin = request.constraints[-1].origin
+    message = f"no version stream of package '{request.name}' fits {wanted}"
+    return _fault(Code.NO_STREAM, message, origin, _streams_hint(package))
+
+
+def _not_there(request: RequestedPackage, stream: str, package: Package) -> Fault:
+    source: Package | PackageStream = package.streams[stream] if stream else package
+    reason = source.debian.unavailable if isinstance(source.debian, Unavailable) else ""
+    origin = request.constraints[-1].origin if request.constraints else request.origins[-1]
+    what = f"'{request.name}' {stream}".rstrip()
+    hint = _streams_hint(package) if stream else "take another package"
+    return _fault(Code.UNAVAILABLE, f"package {what} is not available from debian: {reason}", origin, hint)
+
+
+def _streams_hint(package: Package) -> str:
+    there = [
+        f"{s} (default)" if s == package.default else s
+        for s in reversed(_newest_first(package))
+        if not isinstance(package.streams[s].debian, Unavailable)
+    ]
+    return "version streams: " + ", ".join(there)
+
+
+def _fault(code: Code, message: str, origin: Origin, hint: str) -> Fault:
+    return Fault(code, message, origin.file, origin.line, origin.column, hint=hint)
