@@ -147,7 +147,7 @@ def _add_own_files(shop: Workshop, stack: Stack, level: LockedLevel) -> None:
     if not made:
         return
     described = [[*entry, content.decode(errors="replace")] for entry, content in made]
-    key = digest_of_json(["files", ROOT_RULES, _keys(stack.debian), repr(described)])
+    key = digest_of_json(["files", ROOT_RULES, _keys(stack.all), repr(described)])
     if shop.fragments.get(key) is None:
         shop.fragments.create(key, with_folders(made, paths_of(shop, tuple(stack.all)), mtime=mtime))
     stack.add(order_of(f"{level.name}/files", (key,)), debian=False)

@@ -9,7 +9,7 @@ from typing import Any
 from openhands_recipes.compile.oci.rules import current_rules
 from openhands_recipes.compile.pin import Chain, LockedLevel, check_fresh, digest_of_lock, inputs_of, read_lock
 from openhands_recipes.compile.recipe.compose import compose
-from openhands_recipes.compile.recipe.packages import parse_packages, resolve_packages
+from openhands_recipes.compile.recipe.packages import parse_package_table, resolve_packages
 from openhands_recipes.compile.recipe.parse import ParsedRecipe, parse
 from openhands_recipes.compile.recipe.settings import parse_settings
 from openhands_recipes.errors import StaleLockError, UsageError
@@ -36,7 +36,7 @@ class Library:
         return cls(
             store,
             parse_settings(settings.content, file=settings.file),
-            parse_packages(packages.content, file=packages.file),
+            parse_package_table(packages.content, file=packages.file),
             {},
         )
 

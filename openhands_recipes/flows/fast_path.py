@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 
+from openhands_recipes import __version__
 from openhands_recipes.model.digest import Digest, digest_of, digest_of_json
 from openhands_recipes.ports import RecipeStore
 
@@ -36,4 +37,4 @@ def image_key(store: RecipeStore, name: str, *, platform: str, compression: str)
         members += [digest_of(text.content), digest_of(lock.content)]
     settings, packages = store.settings(), store.package_table()
     common = [digest_of(settings.content), digest_of(packages.content)]
-    return digest_of_json(["image", KEY_RULES, name, platform, compression, common, members])
+    return digest_of_json(["image", KEY_RULES, __version__, name, platform, compression, common, members])

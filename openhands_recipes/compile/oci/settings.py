@@ -26,6 +26,8 @@ def image_settings(composed: Composed, *, created: str, lock: Digest) -> ImageSe
         f"{LABEL}.lineage": ",".join(composed.lineage),
         f"{LABEL}.workdir": composed.workdir or "/",
     }
+    if composed.user:
+        labels[f"{LABEL}.user"] = composed.user.name
     return ImageSettings(
         created=created,
         environment=composed.full_environment,

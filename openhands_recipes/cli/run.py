@@ -1,0 +1,46 @@
+"""`ohr run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from openhands_recipes.cli.sandbox_options import sandbox_options
+
+if TYPE_CHECKING:
+    from openhands_recipes.cli.world import World
+
+
+@click.command(
+    short_help="Run a command in a sandbox of a recipe.", context_settings={"ignore_unknown_options": True}
+)
+@click.argument("name")
+@click.argument("argv", nargs=-1, type=click.UNPROCESSED, metavar="[-- CMD...]")
+@sandbox_options
+@click.pass_obj
+def command(  # noqa: PLR0913 - one parameter an option
+    world: World,
+    *,
+    name: str,
+    argv: tuple[str, ...],
+    network: bool,
+    binds: tuple[str, ...],
+    ca_bundle: Path | None,
+    workdir: str | None,
+    environment: tuple[str, ...],
+    as_root: bool,
+) -> None:
+    """Run a command in a fresh sandbox of a recipe; without a command, what the image starts.
+
+    No network unless asked for, nothing of this machine inside but what is bound. The exit code is the
+    command's own.
+    """
+    from openhands_recipes.cli.sandbox_run import SandboxRequest, run_in_sandbox  # noqa: PLC0415 - start-up time
+
+    request = SandboxRequest(
+        name=world.store.name_of(name), argv=argv, network=network, binds=binds, ca_bundle=ca_bundle,
+        workdir=workdir, environment=environment, as_root=as_root, shell=False,
+    )  # fmt: skip
+    run_in_sandbox(world, request)

@@ -1,0 +1,85 @@
+"""What `ohr run` and `ohr shell` do with their options."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from openhands_recipes.cli.platforms import this_platform
+from openhands_recipes.errors import UsageError
+from openhands_recipes.flows.build import build
+from openhands_recipes.flows.run import RunRequest, Streams, run
+from openhands_recipes.ports import Bind, BoxOptions
+
+if TYPE_CHECKING:
+    from openhands_recipes.cli.world import World
+
+
+@dataclass(frozen=True)
+class SandboxRequest:
+    """The command line, as it stands."""
+
+    name: str
+    argv: tuple[str, ...]
+    network: bool
+    binds: tuple[str, ...]
+    ca_bundle: Path | None
+    workdir: str | None
+    environment: tuple[str, ...]
+    as_root: bool
+    shell: bool
+
+
+def run_in_sandbox(world: World, request: SandboxRequest) -> None:
+    """Run and leave with the command's exit code."""
+    platform = this_platform()
+    with world.about(request.name, platform=platform) as subject:
+        image = build(world.workshop, request.name, platform=platform, compression="zstd").image
+        subject.version, subject.digest = image.version, image.digest
+    binds = tuple(_bind(text) for text in request.binds)
+    variables = _variables(request.environment)
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    with world.network_offer(image, enabled=request.network, ca_bundle=request.ca_bundle) as offer:
+        run_request = RunRequest(
+            argv=request.argv,
+            options=BoxOptions(network=request.network, binds=(*offer.binds, *binds), hostname=request.name),
+            environment={**offer.environment, **variables, **_terminal_variables(terminal=terminal)},
+            workdir=request.workdir,
+            terminal=terminal,
+            as_root=request.as_root,
+        )
+        streams = Streams(sys.stdout.buffer, sys.stderr.buffer, None if sys.stdin.isatty() else _stdin())
+        done = run(world.workshop, image, run_request, streams)
+    if done.exit_code:
+        sys.exit(done.exit_code)
+
+
+def _stdin() -> bytes | None:
+    return None if sys.stdin.closed else sys.stdin.buffer.read()
+
+
+def _bind(text: str) -> Bind:
+    """`SRC:DST` (writable) or `SRC:DST:ro`."""
+    parts = text.split(":")
+    if len(parts) not in (2, 3) or not parts[1].startswith("/") or (len(parts) == 3 and parts[2] not in ("ro", "rw")):
+        raise UsageError(f"not a bind: {text!r}", hint="write SRC:DST or SRC:DST:ro, DST being an absolute path")
+    source = Path(parts[0]).resolve()
+    if not source.exists():
+        raise UsageError(f"nothing to bind at {source}", hint="the host path of a bind must exist")
+    return Bind(source, parts[1], writable=parts[2:] != ["ro"])
+
+
+def _variables(pairs: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise UsageError(f"not a variable: {pair!r}", hint="write NAME=VALUE")
+        found[name] = value
+    return found
+
+
+def _terminal_variables(*, terminal: bool) -> dict[str, str]:
+    return {"TERM": "xterm-256color"} if terminal else {}

@@ -1,0 +1,38 @@
+"""`ohr shell`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from openhands_recipes.cli.sandbox_options import sandbox_options
+
+if TYPE_CHECKING:
+    from openhands_recipes.cli.world import World
+
+
+@click.command(short_help="Open an interactive shell in a sandbox of a recipe.")
+@click.argument("name")
+@sandbox_options
+@click.pass_obj
+def command(  # noqa: PLR0913 - one parameter an option
+    world: World,
+    *,
+    name: str,
+    network: bool,
+    binds: tuple[str, ...],
+    ca_bundle: Path | None,
+    workdir: str | None,
+    environment: tuple[str, ...],
+    as_root: bool,
+) -> None:
+    """Open a login shell in a fresh sandbox of a recipe; leaving it throws the changes away."""
+    from openhands_recipes.cli.sandbox_run import SandboxRequest, run_in_sandbox  # noqa: PLC0415 - start-up time
+
+    request = SandboxRequest(
+        name=world.store.name_of(name), argv=("/bin/bash",), network=network, binds=binds, ca_bundle=ca_bundle,
+        workdir=workdir, environment=environment, as_root=as_root, shell=True,
+    )  # fmt: skip
+    run_in_sandbox(world, request)

@@ -1,0 +1,57 @@
+"""What an image contains, read from its layers as a runtime would stack them (image-spec, layer.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from openhands_recipes.compile.pack.tar_read import Readable, TarReader
+from openhands_recipes.model.fragment import Entry, Kind
+
+_SMALL = 4 << 20
+
+
+class Stacked:
+    """Paths of all layers read so far; the content of a few wanted files is kept."""
+
+    def __init__(self, wanted: Collection[str]) -> None:
+        self.paths: dict[str, Entry] = {}
+        self._wanted = frozenset(wanted)
+        self._kept: dict[str, bytes] = {}
+
+    def add_layer(self, stream: Readable) -> None:
+        """Put one layer's tar on top.
+
+        Raises:
+            VerificationError: the tar is malformed.
+        """
+        reader = TarReader(stream)
+        for member in reader:
+            path = member.path.removeprefix("./").strip("/")
+            folder, _, name = path.rpartition("/")
+            if name == ".wh..wh..opq":
+                self._drop_below(folder)
+            elif name.startswith(".wh."):
+                gone = f"{folder}/{name[4:]}".lstrip("/")
+                self.paths.pop(gone, None)
+                self._drop_below(gone)
+            elif path:
+                self._put(path, reader, Entry(
+                    path, member.kind, member.mode, member.uid, member.gid, member.size, member.mtime, member.link,
+                    device=member.device, xattrs=member.xattrs,
+                ))  # fmt: skip
+
+    def _put(self, path: str, reader: TarReader, entry: Entry) -> None:
+        self.paths[path] = entry
+        if entry.kind is Kind.FILE and entry.size <= _SMALL and self._is_wanted(path):
+            self._kept[path] = b"".join(reader.content())
+
+    def _is_wanted(self, path: str) -> bool:
+        return path in self._wanted or any(w.endswith("/") and path.startswith(w) for w in self._wanted)
+
+    def _drop_below(self, folder: str) -> None:
+        for path in [p for p in self.paths if p.startswith(f"{folder}/")]:
+            del self.paths[path]
+
+    def read(self, path: str) -> bytes:
+        """A wanted file's content; empty for others."""
+        return self._kept.get(path, b"")

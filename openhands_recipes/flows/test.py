@@ -1,0 +1,126 @@
+"""`ohr test`: the recipe's own tests, then the contract on the image's content, then on the living image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from openhands_recipes.compile.oci.config import StartSettings, start_settings
+from openhands_recipes.compile.oci.contents import Stacked
+from openhands_recipes.compile.oci.contract import Contents, Finding, check_contract
+from openhands_recipes.compile.verdict import Verdict, judge
+from openhands_recipes.errors import OutsideError
+from openhands_recipes.flows.live import check_live, has_server
+from openhands_recipes.flows.mounted import as_user, trees_of
+from openhands_recipes.flows.workshop import Workshop
+from openhands_recipes.model.composed import Composed
+from openhands_recipes.model.image import Image
+from openhands_recipes.model.proof import HttpReady, Process, TestCase
+from openhands_recipes.ports import Box, BoxOptions, Stage
+
+_READY_DEADLINE = 60.0
+_READ = ("etc/passwd", "etc/ssl/certs/ca-certificates.crt", "etc/sudoers.d/")
+_SCRATCH = 'cd "$(mktemp -d)" && exec /bin/bash -euo pipefail -c "$1"'
+"""Every test starts in an empty folder of its own."""
+
+
+@dataclass(frozen=True)
+class TestReport:
+    """Everything found out about one image."""
+
+    __test__ = False  # pytest must not collect it
+
+    name: str
+    verdicts: tuple[Verdict, ...]
+    seconds_to_health: float | None
+
+    @property
+    def failed(self) -> tuple[Verdict, ...]:
+        """What did not hold."""
+        return tuple(v for v in self.verdicts if not v.ok)
+
+
+def test_image(shop: Workshop, composed: Composed, image: Image, *, options: BoxOptions) -> TestReport:
+    """Prove an image. Nothing a test does outlives it.
+
+    Raises:
+        SandboxError: this machine cannot run sandboxes.
+    """
+    start = start_settings(image)
+    trees = trees_of(shop, image)
+    verdicts: list[Verdict] = []
+    with shop.progress.stage("tests", total=len(composed.tests)) as stage:
+        for test in composed.tests:
+            stage.note(test.name)
+            verdicts.append(_run(shop, trees, composed, start, test, options))
+            stage.advance()
+    with shop.progress.stage("contract"):
+        verdicts += [_verdict("contract", f) for f in static_contract(shop, image, start)]
+    seconds = None
+    if has_server(start):
+        with shop.progress.stage("live") as stage:
+            live, seconds = _live(shop, trees, start, options, stage)
+            verdicts += live
+    return TestReport(composed.name, tuple(verdicts), seconds)
+
+
+test_image.__test__ = False  # type: ignore[attr-defined]  # pytest must not collect it
+
+
+def static_contract(shop: Workshop, image: Image, start: StartSettings) -> tuple[Finding, ...]:
+    """The contract, checked on the packed layers themselves."""
+    stacked = Stacked(_READ)
+    for layer in image.layers:
+        with shop.images.open_layer(layer) as stream:
+            stacked.add_layer(stream)
+    return check_contract(Contents(stacked.paths, stacked.read, len(image.layers)), start)
+
+
+def _run(  # noqa: PLR0913 - one test, its world
+    shop: Workshop,
+    trees: Sequence[str],
+    composed: Composed,
+    start: StartSettings,
+    test: TestCase,
+    options: BoxOptions,
+) -> Verdict:
+    with shop.engine.open(trees, options) as box:
+        for name, process in composed.processes.items():
+            if process.command[0] not in start.entrypoint:
+                _start_process(box, start, shop, name, process)
+        command = as_user(start, ("/bin/bash", "-c", _SCRATCH, "test", test.run), timeout=test.timeout)
+        return judge(test, box.run(command))
+
+
+def _start_process(box: Box, start: StartSettings, shop: Workshop, name: str, process: Process) -> None:
+    """Start a service the tests rely on and wait until it says that it is ready."""
+    running = box.start(as_user(start, process.command))
+    if process.ready is None:
+        return
+    probe: tuple[str, ...]
+    if isinstance(process.ready, HttpReady):
+        probe = ("/usr/bin/curl", "-fsS", "-o", "/dev/null", f"http://127.0.0.1{process.ready.http}")
+    else:
+        probe = ("/bin/bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{process.ready.tcp}")
+    deadline = shop.clock.monotonic() + _READY_DEADLINE
+    while box.run(as_user(start, probe, timeout=10)).exit_code != 0:
+        ended = running.wait(0.1)
+        if ended is not None or shop.clock.monotonic() > deadline:
+            output = (ended.stdout + ended.stderr).decode(errors="replace") if ended else "no answer in time"
+            raise OutsideError(f"process '{name}' did not become ready: {output.strip()[-2000:]}")
+
+
+def _live(
+    shop: Workshop, trees: Sequence[str], start: StartSettings, options: BoxOptions, stage: Stage
+) -> tuple[list[Verdict], float | None]:
+    stage.note("starting the image")
+    with shop.engine.open(trees, options) as box:
+        report = check_live(box, start, shop.clock)
+    verdicts = [_verdict("live", finding, output=report.output) for finding in report.findings]
+    return verdicts, report.seconds_to_health
+
+
+def _verdict(suite: str, finding: Finding, *, output: str = "") -> Verdict:
+    return Verdict(
+        suite, finding.rule, finding.ok, "" if finding.ok else finding.detail, stdout="" if finding.ok else output
+    )
