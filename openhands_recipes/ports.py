@@ -10,12 +10,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, Literal, Protocol
+from typing import IO, TYPE_CHECKING, Any, Literal, Protocol
 
 from openhands_recipes.model.digest import Digest
 from openhands_recipes.model.fragment import Entry, Fragment
-from openhands_recipes.model.image import Compression, Image, Layer
 from openhands_recipes.model.platform import Platform
+
+if TYPE_CHECKING:  # pydantic takes 0.15 s to load, and `ohr run` needs none of it
+    from openhands_recipes.model.image import Compression, Image, Layer
 
 # --- time and talk -----------------------------------------------------------------------------
 

@@ -46,7 +46,7 @@ class NamespaceBox:
         stdout: _Output = None,
         stderr: _Output = None,
     ) -> Completed:
-        """Run to the end. Streams are collected (their ends, if they are huge), or handed over while they come."""
+        """Run to the end. Streams are collected (of huge ones both ends), or handed over while they come."""
         start = time.monotonic()
         out, err = sink_of(stdout), sink_of(stderr)
         code, timed_out = self._started(command, stdin or b"", out, err).run()
@@ -109,7 +109,7 @@ class NamespaceBox:
             channel.close()
         match received:
             case (("file",), (int(fd),)):
-                with open(fd, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor
+                with open(fd, "rb", buffering=0) as file:
                     while piece := file.read(1 << 20):
                         yield piece
             case (("error", _, str(text)), _):

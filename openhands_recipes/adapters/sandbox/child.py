@@ -29,7 +29,10 @@ _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 
 
 def start(command: dict[str, Any], streams: tuple[int, int, int], program: bytes) -> int:
-    """Fork and execute; returns the process id. Failures before the command are on its stderr, code 126 or 127."""
+    """Fork and execute; the process id.
+
+    What goes wrong before the command runs is on its stderr, with code 126 or 127, as shells have it.
+    """
     pid = os.fork()
     if pid:
         return pid
@@ -88,7 +91,7 @@ def _execute(command: dict[str, Any]) -> int:
     refused = None
     for folder in folders:
         try:
-            os.execve(f"{folder}/{name}" if folder else name, command["argv"], environment)
+            os.execve(f"{folder}/{name}" if folder else name, command["argv"], environment)  # noqa: S606
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.ENOTDIR):
                 refused = error

@@ -16,6 +16,7 @@ from openhands_recipes.errors import SandboxError
 from openhands_recipes.ports import BoxOptions
 
 _PIECE = 1 << 20
+_LOCALHOST = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
 _MAX_TREES = 490  # overlayfs refuses more than 500 layers (fs/overlayfs/params.h, OVL_MAX_STACK)
 
 
@@ -48,7 +49,7 @@ class NamespaceEngine:
                 launcher.channel.send(("pipe",), (read,))
             finally:
                 os.close(read)
-            with open(write, "wb", buffering=0) as pipe:  # noqa: PTH123 - a descriptor
+            with open(write, "wb", buffering=0) as pipe:
                 _copy(tar_streams, pipe)
             launcher.expect("done")
 
@@ -136,7 +137,7 @@ def _copy(streams: Iterable[IO[bytes]], pipe: IO[bytes]) -> None:
 
 def _machine_files(options: BoxOptions) -> dict[str, bytes]:
     """What a machine tells its processes about itself; with the network, what the host knows of names."""
-    own = f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n127.0.1.1 {options.hostname}\n".encode()
+    own = f"{_LOCALHOST}127.0.1.1 {options.hostname}\n".encode()
     hosts, resolver = b"", b""
     if options.network:
         hosts, resolver = _content("/etc/hosts"), _content("/etc/resolv.conf")

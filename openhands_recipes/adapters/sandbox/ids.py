@@ -70,7 +70,7 @@ def write_maps(ids: IdRange, pid: int) -> None:
             raise SandboxError(
                 f"the kernel refuses to map {kind}s {base} to {base + COUNT - 1}: {error.strerror}",
                 where=f"/proc/{pid}/{kind}_map",
-                hint="inside a container, give it a user namespace of its own with enough ids, or run as a user",
+                hint="inside a container, allow it user namespaces with enough ids, or run as a user",
             ) from error
 
 
@@ -79,7 +79,7 @@ def _map_by_helper(helper: str, arguments: list[str]) -> None:
     if done.returncode:
         raise SandboxError(
             f"{helper} refuses: {done.stderr.strip()}",
-            hint=f"it has to be setuid root or hold its file capability; try `dpkg-reconfigure uidmap` or reinstall {helper}",
+            hint=f"{helper} has to be setuid root or hold its file capability: reinstall uidmap",
         )
 
 
@@ -89,7 +89,7 @@ def _root_base(kind: _Kind) -> int:
         return declared
     for line in Path(f"/proc/self/{kind}_map").read_text(encoding="ascii").splitlines():
         inside, _, count = (int(field) for field in line.split())
-        if inside <= _ROOTS_OWN and _ROOTS_OWN + COUNT <= inside + count:
+        if inside <= _ROOTS_OWN <= inside + count - COUNT:
             return _ROOTS_OWN
     return _last_block(kind)
 

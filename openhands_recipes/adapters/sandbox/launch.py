@@ -96,7 +96,7 @@ def _hint(number: int, text: str) -> str:
     if number in (errno.EPERM, errno.EACCES) and "unshare" in text:
         return _namespace_hint()
     if number == errno.EPERM and ("fsmount" in text or "fsconfig" in text):
-        return "/proc or /sys is masked, as inside a container: start that one with --security-opt systempaths=unconfined"
+        return "/proc is masked, as in a container: start that one with --security-opt systempaths=unconfined"
     if number == errno.ENOSYS:
         return "the kernel is too old: Linux 5.12 or later is needed"
     return "`ohr doctor` says what this machine can and cannot do"
@@ -106,7 +106,10 @@ def _namespace_hint() -> str:
     restriction = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
     if os.geteuid() != 0 and restriction.exists() and restriction.read_text(encoding="ascii").strip() == "1":
         return (
-            "AppArmor forbids user namespaces: `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0` as root, "
-            "or write a profile for this Python with the `userns` permission"
+            "AppArmor forbids user namespaces; as root: "
+            "`sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, or a profile with `userns`"
         )
-    return "user namespaces are disabled: as root, `sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000`"
+    return (
+        "user namespaces are disabled; as root: "
+        "`sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000`"
+    )

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 def main(fd: int) -> None:
     """Read the order and carry it out; the process ends with it."""
+    linux.rename_process(b"sandbox")
     channel = Channel(fd)
     received = channel.receive()
     if received is None:
         return
-    order: dict[str, Any] = received[0][0]  # type: ignore[assignment] - the host side sends a dict first
+    order: dict[str, Any] = received[0][0]  # type: ignore[assignment]  # by protocol
     try:
         if order["role"] == "box":
             _box(channel, order)

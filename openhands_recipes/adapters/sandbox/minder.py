@@ -21,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+_TIOCSPTLCK, _TIOCGPTN = 0x40045431, 0x80045430  # include/uapi/asm-generic/ioctls.h
 _PATIENCE = 20.0  # seconds of trying to kill one tree
 
 
@@ -55,8 +56,8 @@ def _pipes(command: dict[str, Any]) -> tuple[tuple[int, ...], tuple[int, int, in
 
 def _terminal(command: dict[str, Any]) -> tuple[tuple[int, ...], tuple[int, int, int]]:
     main = os.open("/dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
-    fcntl.ioctl(main, termios.TIOCSPTLCK, struct.pack("i", 0))
-    (number,) = struct.unpack("i", fcntl.ioctl(main, termios.TIOCGPTN, bytes(4)))
+    fcntl.ioctl(main, _TIOCSPTLCK, struct.pack("i", 0))
+    (number,) = struct.unpack("i", fcntl.ioctl(main, _TIOCGPTN, bytes(4)))
     other = os.open(f"/dev/pts/{number}", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
     os.fchown(other, command["uid"], -1)
     rows, columns = command["size"]
@@ -147,7 +148,7 @@ def _signal(pids: set[int], number: int) -> None:
 
 def _descendants(ancestor: int, spare: set[int] | frozenset[int]) -> set[int]:
     children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):  # noqa: PTH208
+    for name in os.listdir("/proc"):
         if name.isdecimal():
             parent = _parent_of(name)
             if parent:
@@ -165,7 +166,7 @@ def _descendants(ancestor: int, spare: set[int] | frozenset[int]) -> set[int]:
 def _parent_of(pid: str) -> int:
     """The parent of a living process, 0 for the dead and the gone."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
+        with open(f"/proc/{pid}/stat", "rb") as file:
             state, parent = file.read().rpartition(b")")[2].split()[:2]
     except OSError:
         return 0

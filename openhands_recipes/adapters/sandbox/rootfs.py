@@ -7,13 +7,13 @@ at: from then on every path, link and all, resolves inside.
 
 from __future__ import annotations
 
+import _socket
 import errno
 import fcntl
 import os
 import stat
 import struct
 
-import _socket
 from openhands_recipes.adapters.sandbox import linux
 
 TYPE_CHECKING = False
@@ -94,7 +94,7 @@ def _write_files(files: dict[str, bytes]) -> list[tuple[str, int]]:
     mounts = []
     for number, (target, content) in enumerate(files.items()):
         path = f"{STAGE}/files/{number}"
-        with open(path, "wb") as file:  # noqa: PTH123 - pathlib is not loaded here
+        with open(path, "wb") as file:
             file.write(content)
         fd = linux.clone_mount(path)
         linux.restrict_mount(fd, _PLAIN)
@@ -105,7 +105,7 @@ def _write_files(files: dict[str, bytes]) -> list[tuple[str, int]]:
 def _make_skeleton(targets: list[tuple[str, int]]) -> None:
     top = f"{STAGE}/skeleton"
     for folder in ("/dev", "/proc", "/sys"):
-        os.makedirs(top + folder)  # noqa: PTH103
+        os.makedirs(top + folder)
     for target, fd in targets:
         try:
             _make_point(top + "/" + target.lstrip("/"), fd)
@@ -116,9 +116,9 @@ def _make_skeleton(targets: list[tuple[str, int]]) -> None:
 
 def _make_point(path: str, fd: int) -> None:
     if stat.S_ISDIR(os.fstat(fd).st_mode):
-        os.makedirs(path, exist_ok=True)  # noqa: PTH103
+        os.makedirs(path, exist_ok=True)
         return
-    os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+    os.makedirs(os.path.dirname(path), exist_ok=True)
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644))
 
 
@@ -174,7 +174,7 @@ def _small_sys() -> list[tuple[str, int]]:
     """Where sysfs cannot be had (the host's network): only the processors, for those who count them."""
     top = f"{STAGE}/sys"
     processors = "/sys/devices/system/cpu"
-    os.makedirs(f"{STAGE}/{processors}")  # noqa: PTH103
+    os.makedirs(f"{STAGE}/{processors}")
     sys = linux.clone_mount(top)
     linux.restrict_mount(sys, _PLAIN | linux.READ_ONLY)
     try:
@@ -201,14 +201,14 @@ def _fill_dev(root: Root, devices: list[int]) -> None:
 
 def _mask(root: Root) -> None:
     for path in _FROZEN:
-        if os.path.exists(path):  # noqa: PTH110
+        if os.path.exists(path):
             fd = linux.clone_mount(path, recursive=True)
             linux.restrict_mount(fd, _PLAIN | linux.READ_ONLY, recursive=True)
             _place(root, path, fd)
     for path in _MASKED:
-        if os.path.isdir(path):  # noqa: PTH112
+        if os.path.isdir(path):
             _place(root, path, linux.new_mount("tmpfs", _PLAIN | linux.READ_ONLY, size="4k"))
-        elif os.path.exists(path):  # noqa: PTH110
+        elif os.path.exists(path):
             _place(root, path, linux.clone_mount("/dev/null"))
 
 

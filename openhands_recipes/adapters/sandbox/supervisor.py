@@ -82,7 +82,7 @@ def _obey(
     try:
         signal.set_wakeup_fd(-1)
         if message[0] == "run":
-            command: dict[str, Any] = message[1]  # type: ignore[assignment] - by protocol
+            command: dict[str, Any] = message[1]  # type: ignore[assignment]  # by protocol
             minder.serve(Channel(os.dup(files[0])), command, order["filter"])
         else:
             upper.send_changes(Channel(os.dup(files[0])), root.upper, frozenset(root.made))

@@ -54,7 +54,7 @@ def add(name: str, source: int) -> None:
     try:
         os.fchdir(held)
         os.chroot(".")
-        with open(source, "rb", buffering=1 << 20) as stream:  # noqa: PTH123
+        with open(source, "rb", buffering=1 << 20) as stream:
             fill(stream)
         os.rename(unfinished, name, src_dir_fd=trees, dst_dir_fd=trees)
     except BaseException:
@@ -65,7 +65,7 @@ def add(name: str, source: int) -> None:
 def _sweep() -> None:
     """Remove what makers left that were killed."""
     for folder in (TREES, UPPERS):
-        for name in os.listdir(folder):  # noqa: PTH208
+        for name in os.listdir(folder):
             if not name.startswith((_UNFINISHED, _GONE)):
                 continue
             try:
@@ -167,7 +167,7 @@ def _make_folder(member: tarstream.Member, _stream: IO[bytes]) -> None:
             remove(os.fsdecode(path))
             os.mkdir(path, member.mode)
     os.chown(path, member.uid, member.gid)
-    os.chmod(path, member.mode)  # noqa: PTH101
+    os.chmod(path, member.mode)
     for name, value in member.xattrs.items():
         os.setxattr(path, name, value)
 
@@ -204,7 +204,7 @@ def _make_char(member: tarstream.Member, _stream: IO[bytes]) -> None:
 
 def _make_whiteout(path: bytes, name: bytes) -> None:
     folder = path[: -len(name)]
-    os.makedirs(folder or b".", exist_ok=True)  # noqa: PTH103
+    os.makedirs(folder or b".", exist_ok=True)
     if name == _OPAQUE:
         os.setxattr(folder or b".", _OPAQUE_MARK, b"y")
         return
@@ -256,7 +256,7 @@ def _remove_one(name: str, at: tuple[int, int], depth: int, queue: list[str]) ->
         return
     folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     try:
-        for entry in os.listdir(folder):  # noqa: PTH208
+        for entry in os.listdir(folder):
             _remove_one(entry, (top, folder), depth + 1, queue)
     finally:
         os.close(folder)

@@ -90,8 +90,8 @@ def _is_whiteout(status: os.stat_result) -> bool:
 
 
 def _xattrs(path: str) -> list[tuple[str, bytes]]:
-    found = []
-    for name in sorted(os.listxattr(path, follow_symlinks=False)):
-        if name == _OPAQUE or not name.startswith(_OVERLAY):
-            found.append((name, os.getxattr(path, name, follow_symlinks=False)))
-    return found
+    return [
+        (name, os.getxattr(path, name, follow_symlinks=False))
+        for name in sorted(os.listxattr(path, follow_symlinks=False))
+        if name == _OPAQUE or not name.startswith(_OVERLAY)
+    ]

@@ -15,6 +15,13 @@ _HEADER = struct.Struct("=I")
 _MAX_FILES = 16
 
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
+    Message: TypeAlias = tuple[Any, ...] | dict[str, Any]
+
+
 class Channel:
     """One end of a stream socket that carries whole messages and file descriptors, in order."""
 
@@ -25,7 +32,7 @@ class Channel:
         """For polling; -1 when closed."""
         return self._socket.fileno()
 
-    def send(self, message: object, files: tuple[int, ...] = ()) -> None:
+    def send(self, message: Message, files: tuple[int, ...] = ()) -> None:
         """Send a message; `files` are duplicated for the receiver.
 
         Raises:
