@@ -5,6 +5,7 @@
     RecipesError               exit code
     ├── InvalidRecipeError     1  a recipe, lock or settings file is wrong
     ├── ResolutionError        1  recipes or packages do not fit together
+    │   └── NoWheelError       1  a Python project publishes nothing that installs without being built
     ├── StaleLockError         1  the lock no longer belongs to its recipe or parents
     ├── TestFailureError       1  a recipe's tests or the contract failed in the sandbox
     ├── UsageError             2  the command line asks for something impossible
@@ -65,6 +66,18 @@ class InvalidRecipeError(RecipesError):
 
 class ResolutionError(RecipesError):
     """Recipes, packages or versions do not fit together."""
+
+
+class NoWheelError(ResolutionError):
+    """A Python project has no wheel for the target; its source may have to be built.
+
+    `project` is its normalised name, `specifier` the versions asked for (PEP 440), empty for any.
+    """
+
+    def __init__(self, message: str, *, project: str, specifier: str = "", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.project = project
+        self.specifier = specifier
 
 
 class StaleLockError(RecipesError):

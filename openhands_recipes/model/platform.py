@@ -9,8 +9,8 @@ PLATFORMS: tuple[Platform, ...] = get_args(Platform)
 
 DEBIAN_ARCHITECTURE: dict[Platform, str] = {"linux/amd64": "amd64", "linux/arm64": "arm64"}
 UV_PLATFORM: dict[Platform, str] = {
-    "linux/amd64": "x86_64-manylinux_2_39",
-    "linux/arm64": "aarch64-manylinux_2_39",
+    "linux/amd64": "x86_64-manylinux_2_40",
+    "linux/arm64": "aarch64-manylinux_2_40",
 }
 MACHINE: dict[Platform, str] = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
 """What `uname -m` says."""
