@@ -74,12 +74,13 @@ class Patience:
         self, *, attempts: int | None = None, stop: threading.Event | None = None
     ) -> tenacity.Retrying:
         """The attempts of one request, waits in between; the last fault is raised as it is."""
-        backoff = tenacity.wait_exponential_jitter(initial=self.first, max=self.longest, jitter=self.first)
+        doubling = tenacity.wait_exponential(multiplier=self.first, max=self.longest)
+        jitter = tenacity.wait_random(0, self.first)
 
         def wait(state: tenacity.RetryCallState) -> float:
             fault = state.outcome.exception() if state.outcome else None
             asked = fault.retry_after if isinstance(fault, PassingFault) else 0.0
-            return max(asked, backoff(state))
+            return max(asked, doubling(state)) + jitter(state)
 
         def patient(fault: BaseException) -> bool:
             return isinstance(fault, PassingFault) and fault.retry_after <= self.longest_asked
