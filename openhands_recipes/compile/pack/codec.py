@@ -5,24 +5,20 @@ blob is checked against its sha256 anyway. gzip: independent members (RFC 1952, 
 without name and time, operating system "unknown". Readers that stop after the first gzip member would
 see a truncated layer; Go, zlib and Python, behind every container tool, read them all.
 
-The bytes depend on the libraries' versions, which are therefore pinned exactly and part of the rules.
+The bytes depend on the libraries' versions. Those are therefore pinned exactly, part of the rules, and
+checked before the first byte is made: another version is an error, never another digest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import NamedTuple
 
-import deflate
-import zstandard
-
+from openhands_recipes.errors import OutsideError
 from openhands_recipes.model.image import Compression
 
 BLOCK = 4 << 20
 """Bytes of input per frame: enough to lose under 1 % against one frame, small enough for many cores."""
-ZSTD_LEVEL = 3
-GZIP_LEVEL = 6
 
 Encoder = Callable[[memoryview], bytes]
 
@@ -32,20 +28,9 @@ class Codec(NamedTuple):
 
     name: Compression
     library: str
+    """Version of the library whose output this is; deflate's Python package pins its libdeflate."""
     level: int
     new_encoder: Callable[[], Encoder]
-
-
-def codec(compression: Compression) -> Codec:
-    """The codec used for a compression."""
-    match compression:
-        case "zstd":
-            library = ".".join(map(str, zstandard.ZSTD_VERSION))
-            return Codec("zstd", library, ZSTD_LEVEL, _zstd_encoder)
-        case "gzip":
-            return Codec("gzip", f"deflate {version('deflate')}", GZIP_LEVEL, lambda: _gzip)
-        case "none":
-            return Codec("none", "", 0, lambda: bytes)
 
 
 def codec_rules(compression: Compression) -> dict[str, str | int]:
@@ -54,12 +39,46 @@ def codec_rules(compression: Compression) -> dict[str, str | int]:
     return {"name": chosen.name, "library": chosen.library, "level": chosen.level, "block": BLOCK}
 
 
+def codec(compression: Compression) -> Codec:
+    """The codec used for a compression; its library is loaded with the first encoder.
+
+    Raises:
+        OutsideError: from `new_encoder`, when another version of the library is installed.
+    """
+    return _CODECS[compression]
+
+
 def _zstd_encoder() -> Encoder:
+    import zstandard  # noqa: PLC0415 - rules are asked for where nothing is packed
+
+    _expect("zstd", ".".join(map(str, zstandard.ZSTD_VERSION)))
     compressor = zstandard.ZstdCompressor(
-        level=ZSTD_LEVEL, write_checksum=False, write_content_size=True, threads=0
+        level=codec("zstd").level, write_checksum=False, write_content_size=True, threads=0
     )
     return compressor.compress
 
 
-def _gzip(block: memoryview) -> bytes:
-    return bytes(deflate.gzip_compress(block, GZIP_LEVEL))
+def _gzip_encoder() -> Encoder:
+    from importlib.metadata import version  # noqa: PLC0415 - the same
+
+    import deflate  # noqa: PLC0415 - the same
+
+    _expect("gzip", version("deflate"))
+    level = codec("gzip").level
+    return lambda block: bytes(deflate.gzip_compress(block, level))
+
+
+def _expect(compression: Compression, installed: str) -> None:
+    wanted = codec(compression).library
+    if installed != wanted:
+        raise OutsideError(
+            f"the {compression} library has version {installed}, but layers are made with {wanted}",
+            hint="install openhands-recipes with the versions it asks for: other ones make other digests",
+        )
+
+
+_CODECS: dict[Compression, Codec] = {
+    "zstd": Codec("zstd", "1.5.7", 3, _zstd_encoder),
+    "gzip": Codec("gzip", "0.9.0", 6, _gzip_encoder),
+    "none": Codec("none", "", 0, lambda: bytes),
+}

@@ -33,7 +33,7 @@ class Group(NamedTuple):
     """Parts that become one layer, in the order they are packed: by name."""
 
     name: str
-    """Unique in its plan: the name of a part that is alone, else `small/` and the hash bits its parts share."""
+    """Unique in its plan: the name of a part that is alone, or `small/` and the hash bits of its parts."""
     keys: tuple[Digest, ...]
 
 
