@@ -106,7 +106,7 @@ def _faults_of(request: RequestedPackage, table: PackageTable) -> list[Fault]:
 def _resolve(request: RequestedPackage, table: PackageTable) -> ResolvedPackage | list[Fault]:
     package = table.get(request.name)
     if package is None:
-        hint = did_you_mean(request.name, table) or "packages are listed in nixlib/packages.toml"
+        hint = _nearest(request.name, table)
         message = f"unknown package '{request.name}'"
         return [_fault(Code.UNKNOWN_PACKAGE, message, origin, hint) for origin in request.origins]
     if not package.streams:
@@ -122,6 +122,15 @@ def _resolve(request: RequestedPackage, table: PackageTable) -> ResolvedPackage 
             commands = package.commands + package.streams[stream].commands
             return ResolvedPackage(request.name, stream, names, commands)
     return [_not_there(request, fitting[0], package)]
+
+
+def _nearest(name: str, table: PackageTable) -> str:
+    """Where a name that is not in the table might have pointed."""
+    for known, package in table.items():
+        streams = package.streams.values()
+        if name in package.commands or any(name in stream.commands for stream in streams):
+            return f"the command '{name}' is in package '{known}'"
+    return did_you_mean(name, table) or "packages are listed in nixlib/packages.toml"
 
 
 def _newest_first(package: Package) -> list[str]:
