@@ -11,12 +11,15 @@ A command gets the world with `@click.pass_obj` as its first argument:
                 subject.digest = ...
 """
 
+# ruff: noqa: PLC0415 - a door is imported when it is first asked for
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,8 +29,21 @@ from openhands_recipes.cli.settings import Settings
 
 if TYPE_CHECKING:
     from openhands_recipes import ports
+    from openhands_recipes.adapters.apt_sources import DebianSources
+    from openhands_recipes.adapters.blobs import BlobStore
     from openhands_recipes.adapters.cache_dir import CacheDir
+    from openhands_recipes.adapters.fragments import FragmentStore
+    from openhands_recipes.adapters.http import Http
+    from openhands_recipes.adapters.image_store import LocalImageStore
+    from openhands_recipes.adapters.python_index import IndexSettings
     from openhands_recipes.cli.recording import Recorder, Subject
+    from openhands_recipes.flows.workshop import Workshop
+    from openhands_recipes.model.reference import RegistryAddress
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class World:
@@ -54,7 +70,7 @@ class World:
     @cached_property
     def progress(self) -> ports.Progress:
         """Shows long work the way the settings and the terminal ask for."""
-        from openhands_recipes.cli.progress import Bars, Events, Lines, Reporter, Silent  # noqa: PLC0415
+        from openhands_recipes.cli.progress import Bars, Events, Lines, Reporter, Silent
 
         context = click.get_current_context(silent=True)
         machine_reads = context is not None and context.params.get("output", "text") != "text"
@@ -71,31 +87,185 @@ class World:
     @cached_property
     def cache(self) -> CacheDir:
         """Where everything lies that can be had again."""
-        from openhands_recipes.adapters.cache_dir import CacheDir  # noqa: PLC0415
+        from openhands_recipes.adapters.cache_dir import CacheDir
 
         return CacheDir(self.settings.cache) if self.settings.cache else CacheDir.default()
+
+    @cached_property
+    def blobs(self) -> BlobStore:
+        """Bytes by their digest."""
+        from openhands_recipes.adapters.blobs import BlobStore
+
+        return BlobStore(self.cache)
+
+    @cached_property
+    def records(self) -> ports.Records:
+        """Small facts between runs."""
+        from openhands_recipes.adapters.records import FileRecords
+
+        return FileRecords(self.cache.folder("records"))
+
+    @cached_property
+    def fragments(self) -> FragmentStore:
+        """Parts in the form layers are made of."""
+        from openhands_recipes.adapters.fragments import FragmentStore
+        from openhands_recipes.compile.pack.build import build_fragment
+        from openhands_recipes.compile.pack.convert import CONVERTERS
+
+        return FragmentStore(
+            self.cache, self.blobs, converters=CONVERTERS, build=build_fragment, workers=cores()
+        )
+
+    @cached_property
+    def image_store(self) -> LocalImageStore:
+        """Packed layers and images."""
+        from openhands_recipes.adapters.image_store import LocalImageStore
+        from openhands_recipes.compile.pack.codec import codec_rules
+
+        return LocalImageStore(self.cache, self.blobs, codec_rules=codec_rules)
+
+    @cached_property
+    def packer(self) -> ports.Packer:
+        """Fragments into layers, on all cores."""
+        from openhands_recipes.adapters.packer import LayerPacker, PackSteps
+        from openhands_recipes.compile.pack.codec import BLOCK, codec
+        from openhands_recipes.compile.pack.layer import layer_chunks
+
+        steps = PackSteps(chunks=layer_chunks, codec=codec, block=BLOCK)
+        return LayerPacker(self.fragments, self.image_store, self.blobs, steps=steps, workers=cores())
+
+    # --- where bytes come from --------------------------------------------------------------------
+
+    @cached_property
+    def debian_sources(self) -> DebianSources:
+        """The mirrors this machine names."""
+        from openhands_recipes.adapters.apt_sources import debian_sources
+        from openhands_recipes.adapters.openpgp import debian_keys
+
+        return debian_sources(debian_keys)
+
+    @cached_property
+    def python_settings(self) -> IndexSettings:
+        """The Python package index this machine names."""
+        from openhands_recipes.adapters.python_index import python_index
+
+        return python_index()
+
+    @cached_property
+    def http(self) -> Http:
+        """One pool of connections for all downloads."""
+        from openhands_recipes.adapters.apt_config import apt_proxies
+        from openhands_recipes.adapters.http import Http
+
+        return Http(proxies=lambda: apt_proxies(self.debian_sources.all_roots))
+
+    @cached_property
+    def downloads(self) -> ports.Downloads:
+        """Bytes a lock names, into the cache."""
+        from openhands_recipes.adapters.downloads import PooledDownloads
+        from openhands_recipes.adapters.npm_registry import npm_registry
+        from openhands_recipes.adapters.origins import Origins
+
+        places = Origins(
+            debian=lambda: self.debian_sources,
+            python=lambda: self.python_settings,
+            npm=npm_registry,
+            http=self.http,
+        )
+        return PooledDownloads(blobs=self.blobs, places=places, http=self.http)
+
+    @cached_property
+    def archive(self) -> ports.DebianArchive:
+        """Debian's suites, verified."""
+        from openhands_recipes.adapters.debian_archive import DebianMirrors
+        from openhands_recipes.adapters.openpgp import debian_keys
+        from openhands_recipes.compile.debian.release import parse_release
+
+        return DebianMirrors(
+            sources=lambda: self.debian_sources,
+            keys=debian_keys,
+            clock=self.clock,
+            parse_release=parse_release,
+            blobs=self.blobs,
+            http=self.http,
+        )
+
+    @cached_property
+    def python_index(self) -> ports.PythonIndex:
+        """Python requirements, resolved."""
+        from openhands_recipes.adapters.uv import UvIndex
+
+        return UvIndex(settings=lambda: self.python_settings, http=self.http, cache=self.cache.folder("uv"))
+
+    # --- sandboxes and registries -------------------------------------------------------------------
+
+    @cached_property
+    def engine(self) -> ports.SandboxEngine:
+        """Sandboxes of our own."""
+        from openhands_recipes.adapters.sandbox.engine import NamespaceEngine
+
+        return NamespaceEngine(self.cache.folder("sandbox"))
+
+    def registry(
+        self, address: RegistryAddress, *, plain_http: bool
+    ) -> AbstractContextManager[ports.Registry]:
+        """An OCI registry, open as long as the context."""
+        from openhands_recipes.adapters.registry.client import OciRegistry
+        from openhands_recipes.adapters.registry.credentials import CredentialStore
+
+        known = CredentialStore(environment=os.environ, home=Path.home())
+        return OciRegistry(address, plain_http=plain_http, credentials=known.find)
+
+    # --- what the verbs share ------------------------------------------------------------------------
+
+    @cached_property
+    def workshop(self) -> Workshop:
+        """The doors of locking, building, testing and running."""
+        from openhands_recipes.flows.workshop import Workshop
+
+        return Workshop(
+            store=self.store,
+            blobs=self.blobs,
+            downloads=lambda: self.downloads,
+            archive=lambda: self.archive,
+            python_index=lambda: self.python_index,
+            fragments=self.fragments,
+            packer=self.packer,
+            images=self.image_store,
+            records=self.records,
+            engine=self.engine,
+            progress=self.progress,
+            clock=self.clock,
+        )
+
+    def write_file(self, path: Path, content: bytes) -> None:
+        """Write a result where the user asked for it, whole or not at all."""
+        from openhands_recipes.adapters.atomic import atomic_write
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(path, content)
 
     # --- time and evidence -----------------------------------------------------------------------
 
     @cached_property
     def clock(self) -> ports.Clock:
         """The machine's clock."""
-        from openhands_recipes.adapters.clock import SystemClock  # noqa: PLC0415
+        from openhands_recipes.adapters.clock import SystemClock
 
         return SystemClock()
 
     @cached_property
     def evidence(self) -> ports.Evidence:
         """The local ledger."""
-        from openhands_recipes.adapters.evidence import EvidenceLedger  # noqa: PLC0415
+        from openhands_recipes.adapters.evidence import EvidenceLedger
 
         return EvidenceLedger(self.settings.evidence)
 
     @cached_property
     def recorder(self) -> Recorder:
         """Keeps the records of this run."""
-        from openhands_recipes.adapters.evidence import this_machine  # noqa: PLC0415
-        from openhands_recipes.cli.recording import Recorder  # noqa: PLC0415
+        from openhands_recipes.adapters.evidence import this_machine
+        from openhands_recipes.cli.recording import Recorder
 
         return Recorder(self.clock, self.evidence, self.progress, this_machine)
 
