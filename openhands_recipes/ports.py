@@ -407,6 +407,16 @@ class Records(Protocol):
         """Keep a fact, whole or not at all."""
 
 
+@dataclass(frozen=True)
+class Ability:
+    """One thing this machine can or cannot do, for `ohr doctor`; the hint says how to mend it."""
+
+    name: str
+    ok: bool
+    detail: str
+    hint: str = ""
+
+
 # --- images -----------------------------------------------------------------------------------------
 
 

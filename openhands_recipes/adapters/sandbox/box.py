@@ -8,16 +8,18 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import IO, Any
 
 from openhands_recipes.adapters.sandbox import wire
 from openhands_recipes.adapters.sandbox.launch import Launcher, explain
-from openhands_recipes.adapters.sandbox.pump import Collected, Pump, sink_of
+from openhands_recipes.adapters.sandbox.pump import Collected, Pump, Sink, sink_of
+from openhands_recipes.adapters.sandbox.terminal import converse, passing_signals_on, window_size
 from openhands_recipes.errors import SandboxError
 from openhands_recipes.model.fragment import Entry, Kind
 from openhands_recipes.ports import BoxOptions, Command, Completed, Limits
 
+_SCREEN = 1
 _Output = Callable[[bytes], None] | IO[bytes] | None
 _KINDS = {
     stat.S_IFREG: Kind.FILE,
@@ -33,9 +35,12 @@ _KINDS = {
 class NamespaceBox:
     """One set of namespaces over one root; safe to use from several threads."""
 
-    def __init__(self, launcher: Launcher, options: BoxOptions) -> None:
+    def __init__(self, launcher: Launcher, options: BoxOptions, *, in_memory: bool, grouped: bool) -> None:
+        """`in_memory`: changes are not on disk; `grouped`: a control group already limits memory."""
         self._launcher = launcher
         self._options = options
+        self._grouped = grouped
+        self.in_memory = in_memory
         self._sending = threading.Lock()
 
     def run(
@@ -49,7 +54,13 @@ class NamespaceBox:
         """Run to the end. Streams are collected (of huge ones both ends), or handed over while they come."""
         start = time.monotonic()
         out, err = sink_of(stdout), sink_of(stderr)
-        code, timed_out = self._started(command, stdin or b"", out, err).run()
+        channel, files = self._start(command)
+        with passing_signals_on(channel) if command.terminal or command.forward_signals else nullcontext():
+            if command.terminal:
+                screen = out if stdout is not None else _show
+                code, timed_out = converse(channel, files[0], screen)
+            else:
+                code, timed_out = _pump(channel, files, stdin or b"", (out, err)).run()
         return Completed(
             exit_code=code,
             stdout=out.content if isinstance(out, Collected) else b"",
@@ -60,9 +71,9 @@ class NamespaceBox:
 
     def start(self, command: Command) -> BackgroundCommand:
         """Run in the background, output collected."""
-        out, err = Collected(), Collected()
-        channel, pump = self._started_with_channel(command, b"", out, err)
-        return BackgroundCommand(channel, pump, out, err)
+        if command.terminal:
+            raise SandboxError("a command in the background cannot have the terminal", hint="run it instead")
+        return BackgroundCommand(*self._start(command))
 
     def changes(self) -> Iterator[tuple[Entry, Callable[[], Iterator[bytes]] | None]]:
         """What differs from the trees below, sorted by path; contents can be read while the box is open."""
@@ -117,21 +128,13 @@ class NamespaceBox:
             case _:
                 raise SandboxError("the sandbox was closed while its changes were read", where=path)
 
-    def _started(self, command: Command, feed: bytes, out: Any, err: Any) -> Pump:  # noqa: ANN401 - sinks
-        return self._started_with_channel(command, feed, out, err)[1]
-
-    def _started_with_channel(
-        self,
-        command: Command,
-        feed: bytes,
-        out: Any,  # noqa: ANN401 - sinks
-        err: Any,  # noqa: ANN401
-    ) -> tuple[wire.Channel, Pump]:
-        channel = self._order(("run", order_of(command, self._options.limits)))
+    def _start(self, command: Command) -> tuple[wire.Channel, tuple[int, ...]]:
+        """A command's channel, and its streams: input, output and errors, or its terminal alone."""
+        channel = self._order(("run", order_of(command, self._options.limits, grouped=self._grouped)))
         received = channel.receive()
         match received:
-            case (("started", int()), (int(stdin), int(stdout), int(stderr))):
-                return channel, Pump(channel, stdin, feed, {stdout: out, stderr: err})
+            case (("started", int()), files):
+                return channel, files
         channel.close()
         raise SandboxError("the sandbox was closed before the command could start")
 
@@ -152,11 +155,23 @@ class NamespaceBox:
         self._launcher.close()
 
 
+def _pump(channel: wire.Channel, files: tuple[int, ...], feed: bytes, sinks: tuple[Sink, Sink]) -> Pump:
+    stdin, stdout, stderr = files
+    return Pump(channel, stdin, feed, {stdout: sinks[0], stderr: sinks[1]})
+
+
+def _show(piece: bytes) -> None:
+    view = memoryview(piece)
+    while view:
+        view = view[os.write(_SCREEN, view) :]
+
+
 class BackgroundCommand:
     """A command that goes on in the background; its output is collected meanwhile."""
 
-    def __init__(self, channel: wire.Channel, pump: Pump, out: Collected, err: Collected) -> None:
-        self._channel, self._pump, self._out, self._err = channel, pump, out, err
+    def __init__(self, channel: wire.Channel, files: tuple[int, ...]) -> None:
+        self._channel, self._out, self._err = channel, Collected(), Collected()
+        self._pump = _pump(channel, files, b"", (self._out, self._err))
         self._start = time.monotonic()
         self._completed: Completed | None = None
         self._failure: SandboxError | None = None
@@ -189,13 +204,13 @@ class BackgroundCommand:
             self._channel.send(("kill",))
 
 
-def order_of(command: Command, limits: Limits) -> dict[str, Any]:
+def order_of(command: Command, limits: Limits, *, grouped: bool) -> dict[str, Any]:
     """A command in builtin types, for the processes inside."""
     wanted = {
         "RLIMIT_NPROC": limits.processes,
         "RLIMIT_NOFILE": limits.open_files,
         "RLIMIT_FSIZE": limits.file_bytes,
-        "RLIMIT_AS": limits.memory_bytes,
+        "RLIMIT_DATA": None if grouped else limits.memory_bytes,
         "RLIMIT_CORE": 0,
     }
     return {
@@ -209,7 +224,7 @@ def order_of(command: Command, limits: Limits) -> dict[str, Any]:
         "may_gain": command.may_gain_privileges,
         "timeout": command.timeout,
         "terminal": command.terminal,
-        "size": (24, 80),
+        "size": window_size() if command.terminal else (24, 80),
         "limits": {
             name: value for name, value in wanted.items() if value is not None and hasattr(resource, name)
         },

@@ -8,10 +8,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from openhands_recipes.adapters.sandbox import ids, seccomp
+from openhands_recipes.adapters.sandbox import cgroup, ids, seccomp
 from openhands_recipes.adapters.sandbox.box import NamespaceBox
 from openhands_recipes.adapters.sandbox.launch import Launcher
-from openhands_recipes.adapters.sandbox.store import Store, short_name
+from openhands_recipes.adapters.sandbox.store import Store, boot_id, short_name
 from openhands_recipes.errors import SandboxError
 from openhands_recipes.ports import BoxOptions
 
@@ -30,7 +30,7 @@ class NamespaceEngine:
 
     def has_tree(self, name: str) -> bool:
         """Whether the tree is there, complete."""
-        return self._store.tree(name).is_dir()
+        return self._store.has_tree(name)
 
     def add_tree(self, name: str, tar_streams: Iterable[IO[bytes]]) -> None:
         """Unpack tar streams, in order, as the tree `name`, whole or not at all; no-op when it exists.
@@ -43,7 +43,8 @@ class NamespaceEngine:
             self._store.lock(f"tree {name}", stack, wait=True)
             if self.has_tree(name):
                 return
-            launcher = self._helper({"what": "unpack", "name": short_name(name)}, stack)
+            order = {"what": "unpack", "name": short_name(name), "boot": boot_id()}
+            launcher = self._helper(order, stack)
             read, write = os.pipe()
             try:
                 launcher.channel.send(("pipe",), (read,))
@@ -89,12 +90,15 @@ class NamespaceEngine:
             held = self._store.hold_trees(trees, stack)
             if options.upper is not None:
                 held.append(self._lock_upper(options.upper, stack))
-            launcher = Launcher(self._store.base, self._ids, self._order(trees, options), held=held)
-            try:
-                launcher.expect("ready")
-                yield NamespaceBox(launcher, options)
-            finally:
-                launcher.close()
+            group = cgroup.make(options.limits)
+            if group is not None:
+                stack.callback(group.remove)
+            launcher = Launcher(
+                self._store.base, self._ids, self._order(trees, options), held=held, group=group
+            )
+            stack.callback(launcher.close)
+            (_, in_memory) = launcher.expect("ready")
+            yield NamespaceBox(launcher, options, in_memory=bool(in_memory), grouped=group is not None)
 
     def _lock_upper(self, name: str, stack: ExitStack) -> int:
         fd = self._store.lock(f"upper {name}", stack, wait=False)

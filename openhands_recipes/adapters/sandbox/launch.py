@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from openhands_recipes.adapters.sandbox import ids, wire
+from openhands_recipes.adapters.sandbox.cgroup import ControlGroup
 from openhands_recipes.adapters.sandbox.ids import IdRange
 from openhands_recipes.errors import SandboxError, VerificationError
 
@@ -26,7 +27,13 @@ class Launcher:
     """A launcher process and our end of its channel."""
 
     def __init__(
-        self, base: Path, range_: IdRange, order: Mapping[str, Any], *, held: Sequence[int] = ()
+        self,
+        base: Path,
+        range_: IdRange,
+        order: Mapping[str, Any],
+        *,
+        held: Sequence[int] = (),
+        group: ControlGroup | None = None,
     ) -> None:
         """Start it with an order; `held` are descriptors that live as long as the launcher does."""
         self.channel, theirs = wire.pair()
@@ -45,6 +52,8 @@ class Launcher:
         finally:
             theirs.close()
         try:
+            if group is not None:
+                group.take(self.process.pid)
             self.channel.send(dict(order))
             if self.expect("map"):
                 ids.write_maps(range_, self.process.pid)

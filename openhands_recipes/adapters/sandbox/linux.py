@@ -165,6 +165,11 @@ def pivot_root_here() -> None:
     _checked(_libc.umount2(b".", ctypes.c_int(MNT_DETACH)), "umount2")
 
 
+def sync_file_system(fd: int) -> None:
+    """Have everything on the file system of an open file written to its disk."""
+    _checked(_libc.syncfs(ctypes.c_int(fd)), "syncfs")
+
+
 def new_mount(kind: str, attributes: int, **options: str) -> int:
     """A detached mount of a new file system (fsopen, fsconfig, fsmount)."""
     context = _syscall("fsopen", kind.encode(), 1)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from openhands_recipes.adapters.sandbox.unpack import UNSAFE
 from openhands_recipes.errors import SandboxError
 
 _FOLDERS = {"trees": 0o777, "uppers": 0o777, "stage": 0o755, "locks": 0o700}
@@ -22,6 +23,11 @@ _FOLDERS = {"trees": 0o777, "uppers": 0o777, "stage": 0o755, "locks": 0o700}
 def short_name(name: str) -> str:
     """The folder of a tree or upper: sixteen characters that depend on the name alone."""
     return hashlib.sha256(name.encode()).hexdigest()[:16]
+
+
+def boot_id() -> str:
+    """Changes with every start of the machine."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 class Store:
@@ -52,6 +58,15 @@ class Store:
     def tree(self, name: str) -> Path:
         """Where a tree is or will be."""
         return self.base / "trees" / short_name(name)
+
+    def has_tree(self, name: str) -> bool:
+        """Whether a tree is there, complete, and not from before a power cut (see `unpack`)."""
+        path = self.tree(name)
+        try:
+            boot = path.with_name(path.name + UNSAFE).read_text(encoding="ascii")
+        except FileNotFoundError:
+            return path.is_dir()
+        return path.is_dir() and boot == boot_id()
 
     def upper(self, name: str) -> Path:
         """Where a kept writable layer is or will be."""
