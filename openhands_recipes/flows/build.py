@@ -18,6 +18,7 @@ from openhands_recipes.errors import UsageError
 from openhands_recipes.flows.chain import Library
 from openhands_recipes.flows.debian_level import DebianLevel, add_debian, epoch_of, known_real
 from openhands_recipes.flows.fast_path import image_key
+from openhands_recipes.flows.mounted import remember_trees
 from openhands_recipes.flows.packing import Packing
 from openhands_recipes.flows.parts import deb_part, fragments_of
 from openhands_recipes.flows.python_level import add_python
@@ -101,6 +102,7 @@ def build(shop: Workshop, name: str, *, platform: Platform, compression: Compres
     image = assemble(own.name, own.composed.version, platform, layers, settings)
     shop.blobs.add(image.config)
     shop.blobs.add(image.manifest)
+    remember_trees(shop, image, stack)
     if key:
         shop.images.keep_image(key, image)
     return Built(image, reused, unchanged=False)

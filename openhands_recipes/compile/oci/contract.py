@@ -17,7 +17,7 @@ AGENT_SERVER = "usr/local/bin/openhands-agent-server"
 ACCOUNT = ("openhands", 10001, 10001)
 TOOLS = (
     "bash", "sudo", "git", "curl", "wget", "jq", "tar", "xz", "find", "xargs", "grep", "sed", "awk", "ps", "pgrep",
-    "kill", "mount", "tini",
+    "kill", "tini",
 )  # fmt: skip
 _WORLD_STICKY = 0o1777
 _SETUID = 0o4000

@@ -37,7 +37,7 @@ def compile_all(files: Sequence[str]) -> None:
         try:
             py_compile.compile(file, doraise=True, invalidation_mode=MODE)
         except (py_compile.PyCompileError, ValueError, RecursionError, MemoryError) as error:
-            print(f"left out {file}: {type(error).__name__}", file=sys.stderr)
+            sys.stderr.write(f"left out {file}: {type(error).__name__}\n")
 
 
 def forked(files: Sequence[str]) -> int:
@@ -51,7 +51,7 @@ def forked(files: Sequence[str]) -> int:
         sys.stderr.flush()
         code = 0
     except OSError as error:
-        print(f"{error}", file=sys.stderr, flush=True)
+        sys.stderr.write(f"{error}\n")
     finally:
         os._exit(code)
 
@@ -59,7 +59,7 @@ def forked(files: Sequence[str]) -> int:
 def main() -> int:
     """Compile everything, `jobs` processes at a time."""
     if os.environ.get("PYTHONHASHSEED") != "0" or sys.flags.ignore_environment:
-        print("PYTHONHASHSEED must be 0", file=sys.stderr)
+        sys.stderr.write("PYTHONHASHSEED must be 0\n")
         return 2
     os.umask(0o022)
     order = json.load(sys.stdin)
