@@ -82,6 +82,15 @@ class World:
             return Reporter(self.clock, Bars())
         return Reporter(self.clock, Lines() if self.settings.verbosity else Silent())
 
+    # --- recipes ---------------------------------------------------------------------------------
+
+    @cached_property
+    def store(self) -> ports.RecipeStore:
+        """The project's recipes, and the library that comes along."""
+        from openhands_recipes.adapters.recipe_store import FolderStore
+
+        return FolderStore(self.settings.root)
+
     # --- the cache -------------------------------------------------------------------------------
 
     @cached_property
