@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,8 +111,7 @@ def debian_sources(
             continue
         scopes = {SECURITY if is_security(suite) else ARCHIVE for suite in entry.suites if _is_debian(suite)}
         mirrors += [Mirror(entry.uri.rstrip("/"), scope, entry.where) for scope in sorted(scopes)]
-    siblings = [sibling for mirror in mirrors if (sibling := _security_sibling(mirror))]
-    return DebianSources((*mirrors, *siblings), snapshots, tuple(skipped))
+    return DebianSources(_with_siblings(mirrors), snapshots, tuple(skipped))
 
 
 def is_security(suite: str) -> bool:
@@ -135,11 +134,8 @@ def _listed(setting: str, name: str) -> tuple[Mirror, ...]:
                 where=name,
                 hint="write root URLs, or suite=URL, security=URL, archive=URL, separated by spaces",
             )
-        mirror = Mirror(url.rstrip("/"), scope or _scope_by_name(url), name)
-        mirrors.append(mirror)
-        if not scope and (sibling := _security_sibling(mirror)):
-            mirrors.append(sibling)
-    return tuple(mirrors)
+        mirrors.append(Mirror(url.rstrip("/"), scope or _scope_by_name(url), name))
+    return _with_siblings(mirrors)
 
 
 def _scope_by_name(url: str) -> str:
@@ -148,6 +144,11 @@ def _scope_by_name(url: str) -> str:
     if "debian-security" in segments:
         return SECURITY
     return ARCHIVE if "debian" in segments else ""
+
+
+def _with_siblings(mirrors: Sequence[Mirror]) -> tuple[Mirror, ...]:
+    """The mirrors as named, and after them the security archives that may lie beside them."""
+    return (*mirrors, *(sibling for mirror in mirrors if (sibling := _security_sibling(mirror))))
 
 
 def _security_sibling(mirror: Mirror) -> Mirror | None:

@@ -169,12 +169,15 @@ class DebianMirrors:
 
 def _order(suite: _Suite, architecture: str, sources: DebianSources) -> ListOrder:
     """What to fetch for one suite and architecture, asking first who proved the suite."""
-    names = [architecture] if suite.release.all_in_each or architecture == "all" else [architecture, "all"]
+    folders = [f"{COMPONENT}/binary-{architecture}"]
+    apart = f"{COMPONENT}/binary-all"
+    if not suite.release.all_in_each and apart not in folders and f"{apart}/Packages" in suite.release.files:
+        folders.append(apart)
     roots = dict.fromkeys((suite.root, *sources.roots(suite.name), *sources.snapshot_roots(suite.name)))
     order = ListOrder(
         suite=suite.name,
         architecture=architecture,
-        folders=tuple(f"{COMPONENT}/binary-{name}" for name in names),
+        folders=tuple(folders),
         roots=tuple(roots),
         release=suite.release,
     )

@@ -26,6 +26,7 @@ from typing import Any
 
 from openhands_recipes.errors import UsageError
 
+SYSTEM = Path("/etc")
 PIP_SECTIONS = ("global", "install", "download")
 """Later ones override earlier ones, as for `pip download`."""
 
@@ -146,7 +147,7 @@ def _pip_files(settings: Mapping[str, str]) -> Iterator[IndexSettings]:
         Path(sys.prefix) / "pip.conf",
         _config_home(settings) / "pip" / "pip.conf",
         _home(settings) / ".pip" / "pip.conf",
-        Path("/etc/pip.conf"),
+        SYSTEM / "pip.conf",
         *(folder / "pip" / "pip.conf" for folder in _config_dirs(settings)),
     ]
     for file in files:
@@ -180,7 +181,7 @@ def _config_home(settings: Mapping[str, str]) -> Path:
 
 def _config_dirs(settings: Mapping[str, str]) -> list[Path]:
     chosen = settings.get("XDG_CONFIG_DIRS") or "/etc/xdg"
-    return [Path(folder) for folder in [*chosen.split(":"), "/etc"] if folder]
+    return [*(Path(folder) for folder in chosen.split(":") if folder), SYSTEM]
 
 
 def _unreadable(file: Path, error: Exception) -> UsageError:
