@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -32,11 +32,15 @@ if TYPE_CHECKING:
     from openhands_recipes.adapters.apt_sources import DebianSources
     from openhands_recipes.adapters.blobs import BlobStore
     from openhands_recipes.adapters.cache_dir import CacheDir
+    from openhands_recipes.adapters.cache_upkeep import Area
+    from openhands_recipes.adapters.docker_images import DockerImages
     from openhands_recipes.adapters.fragments import FragmentStore
     from openhands_recipes.adapters.http import Http
     from openhands_recipes.adapters.image_store import LocalImageStore
     from openhands_recipes.adapters.python_index import IndexSettings
+    from openhands_recipes.adapters.sandbox.engine import NamespaceEngine
     from openhands_recipes.cli.recording import Recorder, Subject
+    from openhands_recipes.flows.doctor import Check
     from openhands_recipes.flows.workshop import Workshop
     from openhands_recipes.model.reference import RegistryAddress
 
@@ -99,6 +103,21 @@ class World:
         from openhands_recipes.adapters.cache_dir import CacheDir
 
         return CacheDir(self.settings.cache) if self.settings.cache else CacheDir.default()
+
+    def cache_areas(self) -> tuple[Area, ...]:
+        """What the cache holds."""
+        from openhands_recipes.adapters.cache_upkeep import areas
+
+        return areas(self.cache.root)
+
+    def clean_cache(self, *, unused_days: float | None) -> None:
+        """Clear the cache, or remove what was not used for some days."""
+        from openhands_recipes.adapters.cache_upkeep import clean, clean_unused
+
+        if unused_days is None:
+            clean(self.cache.root, clear_sandboxes=lambda: self.engine.clear())  # noqa: PLW0108 - opened late
+        else:
+            clean_unused(self.cache.root, unused_days)
 
     @cached_property
     def blobs(self) -> BlobStore:
@@ -209,7 +228,7 @@ class World:
     # --- sandboxes and registries -------------------------------------------------------------------
 
     @cached_property
-    def engine(self) -> ports.SandboxEngine:
+    def engine(self) -> NamespaceEngine:
         """Sandboxes of our own."""
         from openhands_recipes.adapters.sandbox.engine import NamespaceEngine
 
@@ -224,6 +243,13 @@ class World:
 
         known = CredentialStore(environment=os.environ, home=Path.home())
         return OciRegistry(address, plain_http=plain_http, credentials=known.find)
+
+    @cached_property
+    def docker_images(self) -> DockerImages:
+        """The images of a local Docker daemon."""
+        from openhands_recipes.adapters.docker_images import DockerImages
+
+        return DockerImages()
 
     # --- what the verbs share ------------------------------------------------------------------------
 
@@ -245,6 +271,33 @@ class World:
             engine=self.engine,
             progress=self.progress,
             clock=self.clock,
+        )
+
+    def checks(self) -> tuple[Check, ...]:
+        """What `ohr doctor` looks at."""
+        from openhands_recipes.adapters import machine
+        from openhands_recipes.adapters.sandbox.doctor import probe
+        from openhands_recipes.compile.recipe.settings import parse_settings
+        from openhands_recipes.flows.doctor import Check
+
+        def debian() -> Iterable[ports.Ability]:
+            stored = self.store.settings()
+            suites = parse_settings(stored.content, file=stored.file).pins.debian.suites
+            return machine.debian(self.debian_sources, self.http, suites)
+
+        return (
+            Check("python", machine.python, needed=True),
+            Check("size", machine.size, needed=False),
+            Check("cache", lambda: machine.room(self.cache.root), needed=True),
+            Check("sandbox", lambda: probe(self.cache.folder("sandbox")), needed=True),
+            Check("debian", debian, needed=True),
+            Check(
+                "python packages",
+                lambda: machine.python_packages(self.python_settings, self.http),
+                needed=False,
+            ),
+            Check("docker", machine.docker, needed=False),
+            Check("git", machine.git, needed=False),
         )
 
     def write_file(self, path: Path, content: bytes) -> None:

@@ -24,7 +24,7 @@ from openhands_recipes.errors import RecipesError, RegistryError, VerificationEr
 
 _LOGIN = "log in with `docker login {host}`, or set OHR_REGISTRY_USER and OHR_REGISTRY_PASSWORD"
 _DENIED = ("{host} does not let {user} push to {repository}", "ask for write access, or log in again")
-_NO_PUSHES = ("{host} takes no pushes for {repository}", "it may be a read-only mirror or a pull-through cache")
+_NO_PUSHES = ("{host} takes no pushes for {repository}", "it may be a mirror or a pull-through cache")
 _MEANINGS: Mapping[str, tuple[str, str]] = {
     "401": ("{host} wants a login for {repository}", _LOGIN),
     "401 known": ("{host} refused {user} (from {origin})", _LOGIN),

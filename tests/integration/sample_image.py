@@ -1,0 +1,179 @@
+"""Small but real images: tar layers, compressed for real, under a manifest and in an OCI layout.
+
+A built recipe takes their place when OHR_TEST_LAYOUT names its layout.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import random
+import tarfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import zstandard
+
+from openhands_recipes.model.digest import Digest, canonical_json, digest_of, hex_of
+from openhands_recipes.model.image import (
+    CONFIG_TYPE,
+    INDEX_TYPE,
+    LAYER_TYPES,
+    MANIFEST_TYPE,
+    Compression,
+    Descriptor,
+    Image,
+    Layer,
+)
+
+COMPRESSION_OF = {media_type: compression for compression, media_type in LAYER_TYPES.items()}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image and the folder its blobs lie in."""
+
+    image: Image
+    folder: Path
+
+    def blob(self, digest: Digest) -> Path:
+        return self.folder / "blobs" / "sha256" / hex_of(digest)
+
+
+def tree_layer(files: dict[str, bytes]) -> bytes:
+    """A tar of a few files below folders of their own, always the same bytes."""
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        folders = sorted(
+            {str(parent) for path in files for parent in Path(path).parents if str(parent) != "."}
+        )
+        for folder in folders:
+            entry = tarfile.TarInfo(folder)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(entry)
+        for path, content in sorted(files.items()):
+            entry = tarfile.TarInfo(path)
+            entry.size, entry.mode = len(content), 0o755
+            tar.addfile(entry, io.BytesIO(content))
+    return sink.getvalue()
+
+
+def noise(size: int, seed: int) -> bytes:
+    """Bytes that no codec makes smaller, the same for the same seed."""
+    return random.Random(seed).randbytes(size)  # noqa: S311 - not for secrets
+
+
+def make_sample(
+    folder: Path,
+    layers: Sequence[tuple[str, bytes]],
+    *,
+    name: str = "sample",
+    version: str = "1.0.0",
+    compression: Compression = "zstd",
+) -> Sample:
+    """An image of (group, tar) layers, its blobs kept in an OCI layout."""
+    packed = [_packed(folder, group, tar, compression) for group, tar in layers]
+    config = canonical_json(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "config": {"Env": ["PATH=/usr/bin:/bin"], "Cmd": ["/bin/true"]},
+            "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in packed]},
+            "history": [{"created_by": layer.group} for layer in packed],
+        }
+    )
+    manifest = canonical_json(
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST_TYPE,
+            "config": Descriptor(mediaType=CONFIG_TYPE, digest=digest_of(config), size=len(config)).to_json(),
+            "layers": [layer.descriptor().to_json() for layer in packed],
+        }
+    )
+    image = Image(
+        name=name,
+        version=version,
+        platform="linux/amd64",
+        config=config,
+        manifest=manifest,
+        layers=tuple(packed),
+    )
+    write_layout(folder, image)
+    return Sample(image, folder)
+
+
+def write_layout(folder: Path, image: Image) -> None:
+    for content in (image.config, image.manifest):
+        _keep(folder, content)
+    top = Descriptor(
+        mediaType=MANIFEST_TYPE,
+        digest=image.digest,
+        size=len(image.manifest),
+        annotations={"org.opencontainers.image.ref.name": image.version},
+    )
+    index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [top.to_json()]}
+    (folder / "index.json").write_bytes(canonical_json(index))
+    (folder / "oci-layout").write_bytes(canonical_json({"imageLayoutVersion": "1.0.0"}))
+
+
+def read_layout(folder: Path) -> Sample:
+    """The first image of a layout somebody else wrote."""
+
+    def blob(descriptor: dict[str, Any]) -> bytes:
+        return (folder / "blobs" / "sha256" / hex_of(Digest(descriptor["digest"]))).read_bytes()
+
+    top = json.loads((folder / "index.json").read_bytes())["manifests"][0]
+    if top["mediaType"] == INDEX_TYPE:
+        top = json.loads(blob(top))["manifests"][0]
+    manifest = json.loads(blob(top))
+    config = json.loads(blob(manifest["config"]))
+    layers = tuple(
+        Layer(
+            diff_id=diff_id,
+            digest=entry["digest"],
+            size=entry["size"],
+            uncompressed_size=0,
+            compression=COMPRESSION_OF[entry["mediaType"]],
+            group="sample/layer",
+        )
+        for entry, diff_id in zip(manifest["layers"], config["rootfs"]["diff_ids"], strict=True)
+    )
+    image = Image(
+        name="sample",
+        version="1.0.0",
+        platform="linux/amd64",
+        config=blob(manifest["config"]),
+        manifest=blob(top),
+        layers=layers,
+    )
+    return Sample(image, folder)
+
+
+_CODECS: dict[Compression, Callable[[bytes], bytes]] = {
+    "zstd": zstandard.ZstdCompressor(level=3).compress,
+    "gzip": lambda content: gzip.compress(content, mtime=0),
+    "none": lambda content: content,
+}
+
+
+def _packed(folder: Path, group: str, tar: bytes, compression: Compression) -> Layer:
+    blob = _CODECS[compression](tar)
+    return Layer(
+        diff_id=digest_of(tar),
+        digest=_keep(folder, blob),
+        size=len(blob),
+        uncompressed_size=len(tar),
+        compression=compression,
+        group=group,
+    )
+
+
+def _keep(folder: Path, content: bytes) -> Digest:
+    digest = digest_of(content)
+    path = folder / "blobs" / "sha256" / hex_of(digest)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return digest
