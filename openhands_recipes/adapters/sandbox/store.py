@@ -72,6 +72,11 @@ class Store:
         """Where a kept writable layer is or will be."""
         return self.base / "uppers" / short_name(name)
 
+    def contents(self) -> list[Path]:
+        """Every tree and upper there is."""
+        kinds = (self.base / "trees", self.base / "uppers")
+        return [path for kind in kinds for path in kind.iterdir() if path.is_dir()]
+
     def hold_trees(self, names: Sequence[str], stack: ExitStack) -> list[int]:
         """Open trees and lock them against removal; the descriptors live as long as the stack.
 
