@@ -47,17 +47,27 @@ class RunningRegistry:
 
 
 def start_registry(
-    folder: Path, *, auth: Mapping[str, object] | None = None, program: Path | None = None
+    folder: Path,
+    *,
+    auth: Mapping[str, object] | None = None,
+    program: Path | None = None,
+    tls: Path | None = None,
 ) -> tuple[RunningRegistry, subprocess.Popen[bytes]]:
-    """Debian's docker-registry, or another program that reads the same configuration."""
+    """Debian's docker-registry, or another program that reads the same configuration.
+
+    `tls` is a folder with cert.pem and key.pem.
+    """
     binary = program or installed("docker-registry", "docker-registry")
     folder.mkdir(parents=True, exist_ok=True)
     storage, port = folder / "storage", free_port()
+    http_settings: dict[str, object] = {"addr": f"127.0.0.1:{port}", "secret": "for the tests"}
+    if tls:
+        http_settings["tls"] = {"certificate": str(tls / "cert.pem"), "key": str(tls / "key.pem")}
     settings: dict[str, object] = {
         "version": "0.1",
         "log": {"level": "warn", "accesslog": {"disabled": True}},
         "storage": {"filesystem": {"rootdirectory": str(storage)}, "delete": {"enabled": True}},
-        "http": {"addr": f"127.0.0.1:{port}", "secret": "for the tests"},
+        "http": http_settings,
     }
     if auth:
         settings["auth"] = auth
@@ -71,9 +81,13 @@ def start_registry(
 
 @contextmanager
 def running_registry(
-    folder: Path, *, auth: Mapping[str, object] | None = None, program: Path | None = None
+    folder: Path,
+    *,
+    auth: Mapping[str, object] | None = None,
+    program: Path | None = None,
+    tls: Path | None = None,
 ) -> Iterator[RunningRegistry]:
-    registry, process = start_registry(folder, auth=auth, program=program)
+    registry, process = start_registry(folder, auth=auth, program=program, tls=tls)
     try:
         yield registry
     finally:
@@ -117,10 +131,11 @@ def push(
     *,
     limits: Limits | None = None,
     credentials: FindCredentials = lambda *_: None,
+    plain_http: bool = True,
 ) -> PushReport:
     with OciRegistry(
         parse_address(f"{host}/team"),
-        plain_http=True,
+        plain_http=plain_http,
         credentials=credentials,
         limits=limits or Limits(patience=HASTY),
     ) as door:

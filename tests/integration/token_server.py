@@ -44,22 +44,7 @@ class TokenServer:
     """Something else than a token, if it says so."""
 
     def __enter__(self) -> Self:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        openssl = installed("openssl", "openssl")
-        command = [
-            openssl,
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=tests",
-        ]
-        command += ["-keyout", self.folder / "key.pem", "-out", self.folder / "cert.pem"]
-        subprocess.run(command, check=True, capture_output=True)
+        make_certificate(self.folder)
         owner = self
 
         class Handler(_Handler):
@@ -113,6 +98,24 @@ class TokenServer:
             check=True,
         )
         return f"{unsigned}.{_base64url(signed.stdout)}"
+
+
+def make_certificate(folder: Path, name: str = "tests") -> None:
+    """`cert.pem` and `key.pem` for 127.0.0.1, signed by themselves."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [
+        str(installed("openssl", "openssl")),
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+    ]
+    command += ["-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command += ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 def _base64url(content: bytes) -> str:
