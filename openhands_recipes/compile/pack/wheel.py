@@ -159,7 +159,7 @@ class _Destination(WheelDestination):
         """RECORD, sorted, with every path as seen from site-packages."""
         rows = sorted(
             (
-                relpath(f"{self._schemes[at]}/{record.path}", self._schemes[scheme]),
+                relpath(f"/{self._schemes[at]}/{record.path}", f"/{self._schemes[scheme]}"),
                 str(record.hash_ or ""),
                 "" if record.size is None else str(record.size),
             )
