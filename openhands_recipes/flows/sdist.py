@@ -10,7 +10,7 @@ import io
 import json
 import logging
 import tarfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,19 +55,20 @@ class Room:
     python: str
     """Path inside: `/usr/bin/python3.13`."""
     python_version: str
-    platform: Platform
-    """Of this machine: what runs inside."""
 
 
 @dataclass(frozen=True)
 class Workbench:
-    """What building takes. The room is only furnished when something must be built."""
+    """What building takes."""
 
     index: PythonIndex
     downloads: Callable[[], Downloads]
     blobs: Blobs
     engine: SandboxEngine
+    host: Platform
+    """This machine's own platform: the only one it can build machine code for."""
     room: Callable[[], Room]
+    """Furnished when something must be built; asked for more than once."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def build_sdist(bench: Workbench, source: SourceArchive) -> BuiltWheel:
     system = read_build_system(sdist, file=source.file)
     requires, further = list(system.requires), list(system.requires)
     while further:
-        requirements = build_requirements(bench, requires, source.project, platform=room.platform)
+        requirements = build_requirements(bench, requires, source.project, platform=bench.host)
         further, file, content = _run(bench, room, _order(bench, sdist, source.file, system, requirements))
         requires += further
     wheel = _accepted(file, content, project=source.project, version=source.version)
@@ -110,17 +111,21 @@ def build_sdist(bench: Workbench, source: SourceArchive) -> BuiltWheel:
     return BuiltWheel(source.project, source.version, file, len(wheel), bench.blobs.add(wheel), built)
 
 
-def rebuild(bench: Workbench, wheel: Wheel, built: Built) -> Digest:
+def rebuild(bench: Workbench, wheel: Wheel, among: Iterable[Wheel] = ()) -> Digest:
     """Have a locked, built wheel in the blob cache: from there, or built again from its hashed inputs.
+
+    `among` are further entries of the lock: a wheel for all platforms may be listed with tools for this
+    machine there.
 
     Raises:
         DownloadError: an input cannot be fetched any more.
         VerificationError: the build made other bytes than were locked.
-        ResolutionError: the backend fails.
+        ResolutionError: the backend fails, or its tools do not run on this machine.
     """
     digest = from_hex(wheel.sha256)
     if bench.blobs.path(digest) is not None:
         return digest
+    built = _usable(bench, wheel, among)
     wanted = _wanted_source(wheel.name, built)
     bench.downloads().fetch([wanted, *map(wanted_wheel, built.requirements)])
     sdist = _blob(bench, wanted.digest)
@@ -141,6 +146,21 @@ def rebuild(bench: Workbench, wheel: Wheel, built: Built) -> Digest:
             hint="its build depends on more than its inputs; run `ohr lock --update` to lock it anew",
         )
     return digest
+
+
+def _usable(bench: Workbench, wheel: Wheel, among: Iterable[Wheel]) -> Built:
+    """How to build a wheel with tools that run here."""
+    python = bench.room().python_version
+    for same in (wheel, *among):
+        built = same.built_from
+        if same.sha256 == wheel.sha256 and built is not None:
+            tools = [requirement.file for requirement in built.requirements]
+            if all(fits(file, python_version=python, platform=bench.host) for file in tools):
+                return built
+    raise ResolutionError(
+        f"{wheel.file} cannot be built on {bench.host}: what its build needs is locked for other platforms",
+        hint=f"build on a machine of its platform, or lock for {bench.host} as well",
+    )
 
 
 def build_requirements(
@@ -172,14 +192,9 @@ def build_requirements(
 def requirements_for(bench: Workbench, wheel: BuiltWheel, platform: Platform) -> tuple[BuildRequirement, ...]:
     """The same build requirements as they are called on another platform."""
     own = wheel.built.requirements
-    if platform == bench.room().platform or all(runs_everywhere(one.file) for one in own):
+    if platform == bench.host or all(runs_everywhere(one.file) for one in own):
         return own
     return build_requirements(bench, [f"{r.name}=={r.version}" for r in own], wheel.name, platform=platform)
-
-
-def runs_on(requirements: Sequence[BuildRequirement], *, python_version: str, platform: Platform) -> bool:
-    """Whether a machine of this platform can build with these."""
-    return all(fits(r.file, python_version=python_version, platform=platform) for r in requirements)
 
 
 def _wanted_source(project: str, source: SourceArchive | Built) -> Wanted:
