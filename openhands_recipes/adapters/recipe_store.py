@@ -12,7 +12,6 @@ Understands none of what it reads.
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import errno
 import os
@@ -213,12 +212,11 @@ class FolderStore:
             raise OutsideError(f"cannot be written: {error.strerror}", where=shown) from error
 
     def _shown(self, path: Path) -> str:
-        """A path as people type it: relative where that is shorter."""
-        with contextlib.suppress(ValueError):
-            return str(path.relative_to(self.here))
-        if path.is_relative_to(self.root):
-            return os.path.relpath(path, self.here)
-        return str(path)
+        """A path as people type it: relative, unless it belongs to an installation elsewhere."""
+        text, below = str(path), f"{self.here}{os.sep}"
+        if text.startswith(below):
+            return text[len(below) :]
+        return os.path.relpath(text, self.here) if path.is_relative_to(self.root) else text
 
 
 def _folders(recipes: Path) -> Iterator[str]:

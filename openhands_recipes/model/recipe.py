@@ -21,7 +21,7 @@ PathFolder = Annotated[str, StringConstraints(pattern=forms.PATH_FOLDER, max_len
 EnvironmentName = Annotated[str, StringConstraints(pattern=forms.ENVIRONMENT_NAME, max_length=128)]
 PackageName = Annotated[str, StringConstraints(pattern=forms.PACKAGE_NAME, max_length=64)]
 VersionStream = Annotated[str, StringConstraints(pattern=forms.VERSION_STREAM, max_length=32)]
-VersionRange = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+VersionRange = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Requirement = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=forms.ONE_LINE)]
 Extends = Annotated[str, StringConstraints(pattern=forms.EXTENDS, max_length=200)]
 ScriptName = Annotated[str, StringConstraints(pattern=forms.SCRIPT_NAME, max_length=64)]

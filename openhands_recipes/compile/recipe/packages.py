@@ -80,27 +80,21 @@ def resolve_packages(
     Raises:
         ResolutionError: unknown packages, constraints no stream meets, or streams Debian lacks; all of them.
     """
-    resolved: list[ResolvedPackage] = []
-    faults: list[Fault] = []
-    for request in requests:
-        found = _resolve(request, table)
-        if isinstance(found, ResolvedPackage):
-            resolved.append(found)
-        else:
-            faults += found
+    found = [_resolve(request, table) for request in requests]
+    faults = [fault for result in found if isinstance(result, list) for fault in result]
     if faults:
         raise error_of(faults, ResolutionError)
-    return tuple(resolved)
+    return tuple(result for result in found if isinstance(result, ResolvedPackage))
 
 
 def package_faults(requests: Sequence[RequestedPackage], table: PackageTable) -> list[Fault]:
     """What `resolve_packages` would complain about."""
-    return [fault for request in requests for fault in _faults_of(request, table)]
-
-
-def _faults_of(request: RequestedPackage, table: PackageTable) -> list[Fault]:
-    found = _resolve(request, table)
-    return [] if isinstance(found, ResolvedPackage) else found
+    faults: list[Fault] = []
+    for request in requests:
+        found = _resolve(request, table)
+        if not isinstance(found, ResolvedPackage):
+            faults += found
+    return faults
 
 
 def _resolve(request: RequestedPackage, table: PackageTable) -> ResolvedPackage | list[Fault]:
@@ -144,13 +138,13 @@ def _fits(stream: str, request: RequestedPackage) -> bool:
 
 
 def _without_streams(request: RequestedPackage, package: Package) -> ResolvedPackage | list[Fault]:
+    if not request.constraints and request.stream is None and type(package.debian) is tuple:
+        return ResolvedPackage(request.name, "", package.debian, package.commands)
     if request.constraints or request.stream is not None:
         origin = request.constraints[0].origin if request.constraints else request.origins[0]
         message = f"package '{request.name}' has no version streams to choose from"
         return [_fault(Code.NO_STREAM, message, origin, f"write just {request.name}")]
-    if isinstance(package.debian, Unavailable):
-        return [_not_there(request, "", package)]
-    return ResolvedPackage(request.name, "", package.debian or (), package.commands)
+    return [_not_there(request, "", package)]
 
 
 def _no_stream(request: RequestedPackage, package: Package) -> Fault:

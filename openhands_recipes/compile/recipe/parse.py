@@ -6,7 +6,7 @@ raises, finds every fault there is, and goes on with what can be understood of a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -38,6 +38,8 @@ class ParsedRecipe:
     recipe: Recipe
     file: str
     root: Node | None
+    _origins: dict[tuple[str | int, ...], Origin] = field(default_factory=dict, repr=False, compare=False)
+    """Places asked for before: an ancestor is asked again for every recipe that builds on it."""
 
     @property
     def name(self) -> str:
@@ -46,7 +48,10 @@ class ParsedRecipe:
 
     def origin(self, *path: str | int) -> Origin:
         """Where a value stands; nearest thing above it if it is not written."""
-        return Origin(self.recipe.name, self.file, *locate(self.root, path))
+        known = self._origins.get(path)
+        if known is None:
+            known = self._origins[path] = Origin(self.recipe.name, self.file, *locate(self.root, path))
+        return known
 
     def fault(self, code: Code, message: str, *path: str | int, hint: str | None = None) -> Fault:
         """A fault at one of the recipe's values."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from semantic_version import NpmSpec, Version
 
@@ -58,6 +58,18 @@ def can_hold(ranges: frozenset[str]) -> bool:
     bounds = set(itertools.chain.from_iterable(_bounds(spec.clause) for spec in specs))
     candidates = {Version("0.0.0")} | bounds | {bound.next_patch() for bound in bounds}
     return any(all(spec.match(version) for spec in specs) for version in candidates)
+
+
+def intersection(ranges: Sequence[str]) -> str:
+    """Several ranges as one.
+
+    `||` binds weaker than a space, so alternatives are multiplied out.
+    """
+    product = [""]
+    for range_text in ranges:
+        choices = [choice.strip().replace(",", " ") for choice in range_text.split("||")]
+        product = [f"{left} {choice}".strip() for left in product for choice in choices]
+    return " || ".join(product)
 
 
 def _bounds(clause: object) -> Iterator[Version]:

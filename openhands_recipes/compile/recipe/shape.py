@@ -160,7 +160,7 @@ class Shaping:
             shape = choose(node, shape)  # type: ignore[arg-type]
             kind = type(shape)
         if type(node) is Scalar:
-            if kind is Text and (not node.plain or not _is_not_text(node.text)):
+            if kind is Text and (not node.plain or not is_not_text(node.text)):
                 return node.text
             return self.scalar(node, shape, path)
         if type(node) is Mapping:
@@ -295,7 +295,7 @@ def path_text(path: tuple[str | int, ...]) -> str:
     return out
 
 
-def _is_not_text(text: str) -> bool:
+def is_not_text(text: str) -> bool:
     """Whether YAML 1.2 reads a plain scalar as null, a boolean or a number."""
     first = text[:1]
     if first not in _SUSPECT:

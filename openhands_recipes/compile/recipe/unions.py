@@ -11,7 +11,8 @@ from packaging.utils import canonicalize_name
 
 from openhands_recipes.compile.recipe.faults import Code
 from openhands_recipes.compile.recipe.merging import Merge, Word
-from openhands_recipes.compile.recipe.ranges import allows, can_hold
+from openhands_recipes.compile.recipe.parse import ParsedRecipe
+from openhands_recipes.compile.recipe.ranges import allows, can_hold, intersection
 from openhands_recipes.compile.recipe.requirements import node_requirement, python_requirement
 from openhands_recipes.model.composed import Constraint, Origin, RequestedPackage
 from openhands_recipes.model.recipe import (
@@ -49,13 +50,28 @@ def union_packages(
         asked = tuple(constraints.get(name, ()))
         origins = merge.origins.get(("packages", name), ())
         exact = streams.get(name, {})
-        _check_ranges(merge, name, asked, tuple(exact))
+        if asked:
+            _check_ranges(merge, name, asked, tuple(exact))
         if not exact:
             packages.append(RequestedPackage(name, asked, None, origins))
         packages += [
             RequestedPackage(name, asked, stream, origins + exact[stream]) for stream in sorted(exact)
         ]
     return tuple(packages)
+
+
+def own_requests(parsed: ParsedRecipe) -> tuple[RequestedPackage, ...]:
+    """The packages one recipe asks for itself, each on its own."""
+    requests = []
+    for i, request in enumerate(parsed.recipe.packages):
+        origin = parsed.origin("packages", i)
+        if isinstance(request, PackageRequest) and request.version is not None:
+            constraints: tuple[Constraint, ...] = (Constraint(request.version, origin),)
+        else:
+            constraints = ()
+        name = request.name if isinstance(request, PackageRequest) else request
+        requests.append(RequestedPackage(name, constraints, None, (origin,)))
+    return tuple(requests)
 
 
 def _check_ranges(
@@ -119,17 +135,8 @@ def union_node(merge: Merge, words: Iterable[Word[str]]) -> tuple[str, ...]:
         ranges = sorted({range_text for _, range_text in said} - {"*"})
         if not can_hold(frozenset(ranges)):
             _exclude_requirements(merge, name, [w for w, _ in said], said[-1][0])
-        merged.append(f"{name}@{_intersection(ranges)}" if ranges else name)
+        merged.append(f"{name}@{intersection(ranges)}" if ranges else name)
     return tuple(merged)
-
-
-def _intersection(ranges: list[str]) -> str:
-    """Several ranges as one; `||` binds weaker than a space, so alternatives are multiplied out."""
-    product = [""]
-    for range_text in ranges:
-        choices = [choice.strip().replace(",", " ") for choice in range_text.split("||")]
-        product = [f"{left} {choice}".strip() for left in product for choice in choices]
-    return " || ".join(product)
 
 
 def _exclude_requirements(merge: Merge, name: str, words: list[Word[str]], last: Word[str]) -> None:
