@@ -8,6 +8,7 @@ from __future__ import annotations
 import queue
 import shutil
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,8 +110,9 @@ class PooledDownloads:
             return _follow(run, len(missing), stage, hand_over)
         finally:
             run.stop.set()
+            leave = time.monotonic() + LEAVE_SECONDS
             for thread in threads:
-                thread.join(LEAVE_SECONDS)
+                thread.join(max(0.0, leave - time.monotonic()))
 
     def _check_room(self, missing: Sequence[Wanted]) -> None:
         """Fail before the first byte where the disk cannot hold them all."""

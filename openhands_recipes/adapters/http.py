@@ -100,7 +100,7 @@ class Http:
     def __init__(
         self,
         *,
-        connections: int = 8,
+        connections: int = 16,
         patience: Patience = Patience(),
         proxies: Callable[[], Mapping[str, str]] = dict,
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -74,6 +75,21 @@ def test_a_killed_download_leaves_only_a_partial_file_and_the_next_run_resumes_i
     assert web.requests[-1][1]["range"] == f"bytes={kept}-"
     [blob] = files(tmp_path)
     assert blob.read_bytes() == CONTENT
+
+
+def test_ctrl_c_ends_at_once_although_places_are_silent(tmp_path: Path, web: Web) -> None:
+    names = [f"silent{number}" for number in range(8)]
+    for name in names:
+        web.always(f"/{name}", CONTENT, Reply(pause=30))
+    items = json.dumps([[name, digest_of(name.encode()), 99] for name in names])
+    process = subprocess.Popen([*command(tmp_path, web)[:-1], items], stderr=subprocess.PIPE, text=True)
+    while len(web.requests) < len(names):
+        time.sleep(0.01)
+    started = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, talk = process.communicate(timeout=30)
+    assert "KeyboardInterrupt" in talk
+    assert time.monotonic() - started < 10
 
 
 def test_two_processes_fetch_a_file_once_between_them(tmp_path: Path, web: Web) -> None:

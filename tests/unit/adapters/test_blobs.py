@@ -182,6 +182,22 @@ def test_a_partial_file_is_continued_and_becomes_a_blob(store: BlobStore) -> Non
     assert store.partial_size(digest) == 0
 
 
+def test_a_blob_that_cannot_be_put_in_its_place_is_an_error(store: BlobStore, tmp_path: Path) -> None:
+    partial = store.partial(digest_of(b"x"))
+    assert partial is not None
+    (tmp_path / "cache" / "blobs").write_text("in the way")
+    with partial:
+        partial.write(b"x")
+        with pytest.raises(OutsideError, match="cannot be written"):
+            partial.finish()
+
+
+def test_a_partial_file_that_cannot_be_opened_is_an_error(store: BlobStore, tmp_path: Path) -> None:
+    (tmp_path / "cache" / "partial" / hex_of(digest_of(b"x"))).mkdir(parents=True)
+    with pytest.raises(OutsideError, match="Is a directory"):
+        store.partial(digest_of(b"x"))
+
+
 def test_wrong_bytes_never_become_a_blob(store: BlobStore) -> None:
     partial = store.partial(digest_of(b"good"))
     assert partial is not None
