@@ -18,7 +18,7 @@ from openhands_recipes.errors import UsageError
 
 COMMANDS: Mapping[str, str] = {
     "new": "Start a recipe that passes `ohr check`.",
-    "check": "Judge recipes: shape, composition, packages, locks.",
+    "check": "Judge recipes: shape, composition, packages.",
     "show": "Print a composed recipe and where each value came from.",
     "lock": "Pin every input of a recipe by digest.",
     "build": "Build the image of a recipe from its lock.",

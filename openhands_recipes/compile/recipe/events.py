@@ -359,6 +359,8 @@ def _syntax_fault(error: yaml.MarkedYAMLError, file: str) -> Fault:
         hint = "YAML is indented with spaces, never with tabs"
     elif "mapping values are not allowed" in problem:
         hint = "quote a text that contains ': ', and check the indentation"
+    elif error.context_mark and mark and error.context_mark.line != mark.line:
+        hint = f"what it belongs to began in line {error.context_mark.line + 1}"
     line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
     context = f" {error.context}" if error.context else ""
     return Fault(Code.SYNTAX, f"not YAML: {problem}{context}", file, line, column, hint=hint)

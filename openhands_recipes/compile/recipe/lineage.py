@@ -149,6 +149,14 @@ def _no_order(name: str, pending: list[tuple[str, list[str]]], recipes: Mapping[
         head = order[0]
     circle = [text for _, text in wishes[seen.index(head) :]]
     message = f"the bases of '{name}' cannot be put in order: {', '.join(circle)}"
-    return recipes[name].fault(
-        Code.NO_ORDER, message, "extends", hint="name the bases in the same order everywhere"
-    )
+    return recipes[name].fault(Code.NO_ORDER, message, "extends", hint=_order_hint(name, recipes))
+
+
+def _order_hint(name: str, recipes: Mapping[str, ParsedRecipe]) -> str:
+    """What to change: most often a base is named before another one that extends it anyway."""
+    bases = bases_of(recipes[name], recipes)[0]
+    for i, base in enumerate(bases):
+        for later in bases[i + 1 :]:
+            if base in lineage_of(later, recipes):
+                return f"'{later}' extends '{base}' already: leave '{base}' out, or name it after '{later}'"
+    return "name the bases in the same order everywhere"
