@@ -12,15 +12,20 @@ from openhands_recipes.errors import UsageError
 from openhands_recipes.model.platform import MACHINE, PLATFORMS, Platform
 
 
+def host_platform() -> Platform | None:
+    """The platform whose programs run here, if images are built for it."""
+    return next((name for name, kernel_name in MACHINE.items() if machine.machine() == kernel_name), None)
+
+
 def this_platform() -> Platform:
-    """The platform whose programs run here.
+    """The same, for verbs that cannot do without.
 
     Raises:
-        UsageError: none of those images are built for.
+        UsageError: no image is built for this kind of machine.
     """
-    for name, kernel_name in MACHINE.items():
-        if machine.machine() == kernel_name:
-            return name
+    host = host_platform()
+    if host is not None:
+        return host
     raise UsageError(
         f"no image is built for {machine.machine()} machines", hint=f"platforms: {', '.join(PLATFORMS)}"
     )

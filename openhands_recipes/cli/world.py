@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from openhands_recipes.cli.complaint import event_line
+from openhands_recipes.cli.platforms import host_platform
 from openhands_recipes.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -271,6 +272,7 @@ class World:
             engine=self.engine,
             progress=self.progress,
             clock=self.clock,
+            host=host_platform(),
         )
 
     def checks(self) -> tuple[Check, ...]:

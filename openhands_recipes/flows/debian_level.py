@@ -90,7 +90,7 @@ def known_real(shop: Workshop, debian: DebianLevel) -> frozenset[str] | None:
     return frozenset(json.loads(record)) if record is not None else None
 
 
-def add_debian(shop: Workshop, stack: Stack, debian: DebianLevel, packing: Packing) -> None:
+def add_debian(shop: Workshop, stack: Stack, debian: DebianLevel, packing: Packing | None) -> None:
     """Put a level's Debian layers on the stack; configures in the sandbox unless that was done before."""
     real = known_real(shop, debian)
     if real is None or shop.fragments.get(debian.key) is None:
@@ -100,7 +100,7 @@ def add_debian(shop: Workshop, stack: Stack, debian: DebianLevel, packing: Packi
     stack.configured = debian.key
 
 
-def _configure(shop: Workshop, stack: Stack, debian: DebianLevel, packing: Packing) -> frozenset[str]:
+def _configure(shop: Workshop, stack: Stack, debian: DebianLevel, packing: Packing | None) -> frozenset[str]:
     fragments = fragments_of(shop, [deb_part(deb) for deb in debian.debs])
     below_orders = tuple(stack.debian)
     below = paths_of(shop, below_orders)
@@ -109,7 +109,8 @@ def _configure(shop: Workshop, stack: Stack, debian: DebianLevel, packing: Packi
     while True:
         placement = place(packages, below, known=known)
         data = debian_orders(shop, debian, placement.real_unpack)[:-1]
-        packing.submit(data)
+        if packing is not None:
+            packing.submit(data)
         level = LevelPackages(packages, placement, _archives(shop, debian, placement.real_unpack))
         with shop.progress.stage("unpack", total=None):
             trees = unpack(shop, (*below_orders, *data))

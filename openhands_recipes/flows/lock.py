@@ -141,7 +141,8 @@ class _Locker:
             debian=DebianInputs(suites=suites, release_date=state.release_date, release=state.release),
             platforms={p: PlatformLock(debs=debs[p]) for p in sorted(platforms)},
         )
-        return lock_languages(self._shop, composed, ancestors, lock)
+        earlier = None if self._options.update else old
+        return lock_languages(self._shop, composed, ancestors, lock, earlier=earlier)
 
     def _state(self, suites: Sequence[str], platforms: Sequence[Platform], old: Lock | None) -> DebianState:
         architectures = sorted(DEBIAN_ARCHITECTURE[p] for p in platforms)

@@ -84,7 +84,11 @@ class _Pipeline:
     def run(self) -> dict[Digest, Fragment]:
         thread = threading.Thread(target=self._download, name="download", daemon=True)
         thread.start()
-        fragments = self._shop.fragments.convert(self._arriving())
+        total = sum(len(same) for same in self._parts.values())
+        with self._shop.progress.stage("convert", total=total) as stage:
+            fragments = self._shop.fragments.convert(
+                self._arriving(), on_done=lambda _conversion, _fragment: stage.advance()
+            )
         thread.join()
         if self._failure is not None:
             raise self._failure

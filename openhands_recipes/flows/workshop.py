@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from openhands_recipes.model.platform import Platform
 from openhands_recipes.ports import (
     Blobs,
     Clock,
@@ -37,3 +38,5 @@ class Workshop:
     engine: SandboxEngine
     progress: Progress
     clock: Clock
+    host: Platform | None
+    """The platform whose programs run here; None where no image is built for this kind of machine."""
