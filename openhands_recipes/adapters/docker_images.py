@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 PIECE = 1024 * 1024
 _HINT = "start Docker, or name another daemon in DOCKER_HOST"
+_LOG = "look at the daemon's log; is its disk full?"
 
 
 class DockerImages:
@@ -31,17 +32,18 @@ class DockerImages:
 
         try:
             client = docker.from_env()
-            try:
-                return _load(client, write, tag)
-            finally:
-                client.close()
-        except docker.errors.APIError as error:
-            reason = (error.explanation or str(error)).strip()
-            raise OutsideError(
-                f"Docker refused the image: {reason}", hint="look at the daemon's log"
-            ) from error
+            client.ping()
         except (docker.errors.DockerException, requests.RequestException) as error:
             raise OutsideError("no Docker daemon answers", hint=_HINT) from error
+        try:
+            return _load(client, write, tag)
+        except docker.errors.DockerException as error:
+            reason = str(getattr(error, "explanation", None) or error).strip()
+            raise OutsideError(f"Docker refused the image: {reason}", hint=_LOG) from error
+        except requests.RequestException as error:
+            raise OutsideError("Docker stopped reading the image", hint=_LOG) from error
+        finally:
+            client.close()
 
 
 def _load(client: DockerClient, write: Callable[[IO[bytes]], None], tag: str | None) -> str:

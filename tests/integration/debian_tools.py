@@ -41,10 +41,8 @@ def unpacked(program: str, package: str, suite: str) -> Path:
             if not shutil.which("apt-get"):
                 pytest.skip(f"{LACKS}apt-get, to fetch {package}")
             _unpack(package, suite, folder)
-    found = next(
-        (path for path in (folder / "usr/bin" / program, folder / "usr/sbin" / program) if path.exists()),
-        None,
-    )
+    places = (folder / place / program for place in ("usr/bin", "usr/sbin", "bin", "sbin"))
+    found = next((path for path in places if path.exists()), None)
     if found is None or subprocess.run([found, "--help"], capture_output=True, check=False).returncode > 125:
         pytest.skip(f"{LACKS}a {program} that runs here")
     return found
