@@ -14,7 +14,7 @@ from openhands_recipes.errors import ResolutionError
 
 ESSENTIAL = "the essential set"
 _DEEPEST = 4
-_MOST = 5
+_MOST = 3
 
 
 def refuse_requests(faults: Sequence[Fault]) -> ResolutionError:
@@ -70,22 +70,32 @@ class Explainer:
         return "; ".join(reasons)
 
     def _obstacle(self, option: str, exclusion: Exclusion, depth: int) -> str:
+        """Why one option will not do."""
         match exclusion.cause:
             case Clash() as clash:
                 return f"{option} {self._clash(option, clash, exclusion.chain)}"
-            case DeadEnd() as dead_end if depth >= _DEEPEST:
-                return f"{option} leaves {dead_end.package} without {text_of(dead_end.group)}"
             case DeadEnd() as dead_end if dead_end.package == option:
-                return f"{option} needs {text_of(dead_end.group)}, but {self._lack(dead_end, depth + 1)}"
+                needs = f"{option} needs {text_of(dead_end.group)}"
+                return needs if depth >= _DEEPEST else f"{needs}, but {self._lack(dead_end, depth + 1)}"
+            case DeadEnd(options=((needed, Exclusion(cause=Clash() as clash)),)) as dead_end if option in (
+                clash.declared_by,
+                clash.other,
+            ):
+                chain = (*dead_end.chain, Pick(needed, dead_end.package, dead_end.group))
+                return f"{option} {self._clash(option, clash, chain)}"
             case DeadEnd() as dead_end:
-                inner = self._lack(dead_end, depth + 1)
-                return f"with {option}, {dead_end.package} lacks {text_of(dead_end.group)}: {inner}"
+                lacks = f"with {option}, {dead_end.package} lacks {text_of(dead_end.group)}"
+                asked = self._asked(dead_end.chain)
+                return lacks if depth >= _DEEPEST else f"{lacks} ({asked}): {self._lack(dead_end, depth + 1)}"
 
     def _clash(self, name: str, clash: Clash, chain: tuple[Pick, ...]) -> str:
-        """`conflicts with mta, which base asked for (exim4 -> exim4-daemon)`."""
-        if clash.declared_by == name:
-            return f"{clash.verb} {clash.relation}: {clash.other}, {self._asked(chain)}"
-        return f"is refused by {clash.declared_by} ({clash.verb} {clash.relation}), {self._asked(chain)}"
+        """`conflicts with mta, provided by exim4, which base asks for (mail -> exim4)`."""
+        other = chain[-1].package
+        asked = self._asked(chain)
+        if clash.declared_by != name:
+            return f"is refused by {other} ({clash.verb} {clash.relation}), {asked}"
+        provider = "" if clash.relation.name == other else f", provided by {other}"
+        return f"{clash.verb} {clash.relation}{provider}, {asked}"
 
     def _asked(self, chain: tuple[Pick, ...]) -> str:
         root = chain[0].package
@@ -96,14 +106,18 @@ class Explainer:
         return f"which {asker} asks for{way}"
 
     def _hint(self, dead_end: DeadEnd) -> str | None:
-        """The first remedy below a dead end."""
-        own = remedy(dead_end.group, self.candidates)
-        if own:
-            return own
-        below = (each.cause for _, each in dead_end.options)
-        return next(
-            (hint for cause in below if isinstance(cause, DeadEnd) and (hint := self._hint(cause))), None
-        )
+        """The first remedy in a dead end or in those behind it."""
+        waiting = [dead_end]
+        for each in waiting:
+            if own := remedy(each.group, self.candidates):
+                return own
+            behind = (exclusion.cause for _, exclusion in each.options)
+            waiting += [
+                cause
+                for cause in behind
+                if isinstance(cause, DeadEnd) and all(cause is not known for known in waiting)
+            ]
+        return None
 
 
 def _straight_way(dead_end: DeadEnd) -> tuple[list[str], DeadEnd]:

@@ -15,7 +15,7 @@ from openhands_recipes.errors import ResolutionError
 
 _RELATION = re.compile(
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9+.-]*)(?::(?P<qualifier>[a-z0-9-]+))?"
-    r"\s*(?:\(\s*(?P<operator><<|<=|>=|>>|=|<|>)\s*(?P<version>[^\s()]+)\s*\))?",
+    r"\s*(?:\(\s*(?P<operator><<|<=|>=|>>|=|<|>)\s*(?P<version>[0-9A-Za-z][^\s()]*)\s*\))?",
     re.ASCII,
 )
 # Debian-policy 7.1: the obsolete single signs mean "or equal", not "strictly".

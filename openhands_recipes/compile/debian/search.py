@@ -40,6 +40,8 @@ class DeadEnd:
     package: str
     group: Alternatives
     options: tuple[tuple[str, Exclusion], ...]
+    chain: tuple[Pick, ...]
+    """How the package came to be chosen."""
 
 
 class UnsolvableError(Exception):
@@ -108,7 +110,8 @@ class Search:
                 selection.add(option, Pick(option.name, package.name, group))
                 return option
             rejected.append((option.name, exclusion))
-        self._learn(selection, DeadEnd(package.name, group, tuple(rejected)))
+        chain = selection.chain(package.name)
+        self._learn(selection, DeadEnd(package.name, group, tuple(rejected), chain))
         raise _Restart
 
     def _exclusion(
@@ -165,7 +168,7 @@ class Search:
             if why is None:
                 return None
             rejected.append((option.name, why))
-        return DeadEnd(pick.by, pick.group, tuple(rejected))
+        return DeadEnd(pick.by, pick.group, tuple(rejected), selection.chain(pick.by))
 
 
 def _groups(package: Package) -> Iterator[Alternatives]:

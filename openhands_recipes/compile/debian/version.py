@@ -19,7 +19,8 @@ from openhands_recipes.errors import ResolutionError
 Operator = Literal["", "<<", "<=", "=", ">=", ">>"]
 SortKey = tuple[int, tuple[str | int, ...], tuple[str | int, ...]]
 
-_VERSION = re.compile(r"(?:(?P<epoch>[0-9]{1,9}):)?(?P<upstream>[A-Za-z0-9.+~:-]+)", re.ASCII)
+# A colon may stand in the upstream version only where an epoch comes before it.
+_VERSION = re.compile(r"(?:([0-9]{1,9}):([A-Za-z0-9.+~:-]+)|([A-Za-z0-9.+~-]+))", re.ASCII)
 _DIGITS = re.compile(r"([0-9]+)")
 _END = "\x02"
 # `~` before the end of a part, the end before letters, letters before everything else.
@@ -36,10 +37,10 @@ def sort_key(version: str) -> SortKey:
     found = _VERSION.fullmatch(version)
     if not found:
         raise ResolutionError(f"not a Debian version: {version!r}")
-    upstream, hyphen, revision = found["upstream"].rpartition("-")
+    upstream, hyphen, revision = (found[2] or found[3]).rpartition("-")
     if not hyphen:
         upstream, revision = revision, ""
-    return int(found["epoch"] or 0), _part_key(upstream), _part_key(revision)
+    return int(found[1] or 0), _part_key(upstream), _part_key(revision)
 
 
 def _part_key(part: str) -> tuple[str | int, ...]:
