@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,7 +13,7 @@ from openhands_recipes.adapters.sandbox.box import NamespaceBox
 from openhands_recipes.adapters.sandbox.launch import Launcher
 from openhands_recipes.adapters.sandbox.store import Store, boot_id, short_name
 from openhands_recipes.errors import SandboxError
-from openhands_recipes.ports import BoxOptions
+from openhands_recipes.ports import Bind, BoxOptions
 
 _PIECE = 1 << 20
 _LOCALHOST = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
@@ -52,6 +52,8 @@ class NamespaceEngine:
                 os.close(read)
             with open(write, "wb", buffering=0) as pipe:
                 _copy(tar_streams, pipe)
+            with suppress(OSError):  # it has refused already, and says why
+                launcher.channel.send(("complete",))
             launcher.expect("done")
 
     def remove_tree(self, name: str) -> None:
@@ -61,6 +63,12 @@ class NamespaceEngine:
     def remove_upper(self, name: str) -> None:
         """Remove a kept writable layer that no box is using; no-op when there is none."""
         self._remove(self._store.upper(name))
+
+    def clear(self) -> None:
+        """Remove every tree and kept writable layer that no box is using."""
+        for path in self._store.contents():
+            with suppress(SandboxError):
+                self._remove(path)
 
     def _remove(self, path: Path) -> None:
         gone = self._store.retire(path)
@@ -117,15 +125,25 @@ class NamespaceEngine:
             "trees": [short_name(name) for name in reversed(trees)],
             "upper": kept or f"uppers/.new-{os.getpid()}-{os.urandom(6).hex()}",
             "keep_upper": kept is not None,
-            "binds": [
-                (os.fspath(bind.source.resolve()), bind.target, bind.writable) for bind in options.binds
-            ],
+            "binds": [_bind(bind) for bind in options.binds],
             "files": _machine_files(options),
             "network": options.network,
             "hostname": options.hostname,
             "nested": options.nested_namespaces,
             "filter": seccomp.program(os.uname().machine, nested_namespaces=options.nested_namespaces),
         }
+
+
+def _bind(bind: Bind) -> tuple[str, str, bool]:
+    try:
+        source = bind.source.resolve(strict=True)
+    except OSError as error:
+        raise SandboxError(
+            f"{bind.source} cannot be shown inside as {bind.target}: {error.strerror}",
+            where=str(bind.source),
+            hint="name a file or folder that exists",
+        ) from error
+    return os.fspath(source), bind.target, bind.writable
 
 
 def _copy(streams: Iterable[IO[bytes]], pipe: IO[bytes]) -> None:

@@ -38,7 +38,7 @@ def serve(channel: Channel, command: dict[str, Any], program: bytes) -> None:
     for fd in mine:
         os.close(fd)
     try:
-        _wait(channel, pid, wakeup, command["timeout"])
+        _Watch(channel, pid, command["timeout"]).run(wakeup)
     except OSError:  # the owner is gone
         kill_descendants(os.getpid())
 
@@ -65,61 +65,76 @@ def _terminal(command: dict[str, Any]) -> tuple[tuple[int, ...], tuple[int, int,
     return (main,), (other, other, other)
 
 
-def _wait(channel: Channel, pid: int, wakeup: int, timeout: float | None) -> None:
-    poller = select.poll()
-    poller.register(wakeup, select.POLLIN)
-    poller.register(channel.fileno(), select.POLLIN)
-    end = None if timeout is None else time.monotonic() + timeout
-    timed_out, running = False, True
-    while True:
-        left = None if end is None else max(0.0, end - time.monotonic())
-        ready = {fd for fd, _ in poller.poll(None if left is None else left * 1000 + 1)}
-        if wakeup in ready:
-            os.read(wakeup, 4096)
-        status, childless = _reap(pid)
-        if status is not None:
-            running = False
-            channel.send(("ended", status, timed_out))
-            end = None
-        if childless:
-            return
-        if channel.fileno() in ready and not _obey(channel, pid, running=running):
-            poller.unregister(channel.fileno())
-        if end is not None and time.monotonic() >= end:
-            timed_out, end = True, None
-            kill_descendants(os.getpid())
+class _Watch:
+    """One command being watched until the last of its descendants has ended."""
 
+    def __init__(self, channel: Channel, pid: int, timeout: float | None) -> None:
+        self._channel = channel
+        self._pid = pid
+        self._end = None if timeout is None else time.monotonic() + timeout
+        self._timed_out = self._killed = self._told = False
+        self._code: int | None = None
 
-def _reap(main: int) -> tuple[int | None, bool]:
-    """Bury who is dead: the main process's exit code if it is among them; whether nobody is left."""
-    code = None
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return code, True
-        if pid == 0:
-            return code, False
-        if pid == main:
-            code = os.waitstatus_to_exitcode(status)
-            code = 128 - code if code < 0 else code
+    def run(self, wakeup: int) -> None:
+        poller = select.poll()
+        poller.register(wakeup, select.POLLIN)
+        poller.register(self._channel.fileno(), select.POLLIN)
+        while True:
+            ready = {fd for fd, _ in poller.poll(self._milliseconds_left())}
+            if wakeup in ready:
+                os.read(wakeup, 4096)
+            childless = self._bury()
+            self._tell(childless=childless)
+            if childless:
+                return
+            if self._channel.fileno() in ready and not self._obey():
+                poller.unregister(self._channel.fileno())
+            if self._end is not None and time.monotonic() >= self._end:
+                self._timed_out, self._end = True, None
+                self._kill()
 
+    def _milliseconds_left(self) -> float | None:
+        return None if self._end is None else max(0.0, self._end - time.monotonic()) * 1000 + 1
 
-def _obey(channel: Channel, pid: int, *, running: bool) -> bool:
-    received = channel.receive()
-    if received is None:
-        if running:
-            kill_descendants(os.getpid())
-        return False
-    message, _ = received
-    if message[0] == "kill":
+    def _bury(self) -> bool:
+        """Take note of who is dead; whether nobody is left."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return True
+            if pid == 0:
+                return False
+            if pid == self._pid:
+                code = os.waitstatus_to_exitcode(status)
+                self._code, self._end = (128 - code if code < 0 else code), None
+
+    def _tell(self, *, childless: bool) -> None:
+        """Report the end: at once, or, if the tree was killed, when nothing of it is left."""
+        if self._code is not None and not self._told and (childless or not self._killed):
+            self._told = True
+            self._channel.send(("ended", self._code, self._timed_out))
+
+    def _obey(self) -> bool:
+        received = self._channel.receive()
+        running = self._code is None
+        if received is None:
+            if running:
+                self._kill()
+            return False
+        message, _ = received
+        if message[0] == "kill":
+            self._kill()
+        elif running:
+            try:
+                os.killpg(self._pid, int(str(message[1])))
+            except ProcessLookupError:
+                return True
+        return True
+
+    def _kill(self) -> None:
+        self._killed = True
         kill_descendants(os.getpid())
-    elif running:
-        try:
-            os.killpg(pid, int(str(message[1])))
-        except ProcessLookupError:
-            return True
-    return True
 
 
 def kill_descendants(ancestor: int, *, spare: set[int] | frozenset[int] = frozenset()) -> None:

@@ -14,7 +14,7 @@ import os
 import stat
 import struct
 
-from openhands_recipes.adapters.sandbox import linux
+from openhands_recipes.adapters.sandbox import linux, unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -144,15 +144,10 @@ def _mount_overlay(order: dict[str, Any]) -> Root:
 
 
 def _make_upper(place: str) -> None:
+    if os.path.isdir(place):  # a volatile overlay leaves a mark, and refuses to be mounted again over it
+        unpack.remove(f"{place}/work")
     for folder in (place, f"{place}/data", f"{place}/work"):
-        try:
-            os.mkdir(folder, 0o755)
-        except FileExistsError:
-            continue
-    try:  # a volatile overlay leaves this mark and refuses to be mounted again over it
-        os.rmdir(f"{place}/work/work/incompat/volatile")
-    except FileNotFoundError:
-        return
+        os.makedirs(folder, 0o755, exist_ok=True)
 
 
 def _kernel_mounts(*, network: bool) -> list[tuple[str, int]]:

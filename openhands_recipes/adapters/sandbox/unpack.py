@@ -38,7 +38,8 @@ def serve(channel: Channel, order: dict[str, Any]) -> None:
             if received is None:
                 return
             trees = os.open(TREES, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            add(trees, order["name"], order["boot"], received[1][0])
+            with open(received[1][0], "rb", buffering=1 << 20) as stream:
+                add(trees, order, stream, channel)
             channel.send(("done",))
             _make_safe(trees, order["name"])
             return
@@ -49,8 +50,12 @@ def serve(channel: Channel, order: dict[str, Any]) -> None:
         channel.send(("refused", str(error)))
 
 
-def add(trees: int, name: str, boot: str, source: int) -> None:
-    """Fill `trees/<name>` from the tar stream on `source`, whole or not at all."""
+def add(trees: int, order: dict[str, Any], stream: IO[bytes], channel: Channel) -> None:
+    """Fill `trees/<name>` from a tar stream, whole or not at all.
+
+    The end of the stream means nothing, since its writer may have died: it has to say so on the channel.
+    """
+    name = order["name"]
     _sweep()
     _remove_below(trees, name)  # only ever there when its mark is of another boot
     unfinished = f"{_UNFINISHED}{name}-{os.getpid()}"
@@ -60,19 +65,24 @@ def add(trees: int, name: str, boot: str, source: int) -> None:
     try:
         os.fchdir(held)
         os.chroot(".")
-        with open(source, "rb", buffering=1 << 20) as stream:
-            fill(stream)
-        mark = os.open(
-            name + UNSAFE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644, dir_fd=trees
-        )
-        os.write(mark, boot.encode())
-        os.close(mark)
-        os.rename(unfinished, name, src_dir_fd=trees, dst_dir_fd=trees)
+        fill(stream)
+        if channel.receive() is None:
+            raise SystemExit  # noqa: TRY301 - what was made is removed on the way
+        _publish(trees, unfinished, name, order["boot"])
     except BaseException:
         _remove_below(trees, unfinished)
         raise
     finally:
         os.close(held)
+
+
+def _publish(trees: int, unfinished: str, name: str, boot: str) -> None:
+    _remove_below(trees, name + UNSAFE)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    mark = os.open(name + UNSAFE, flags, 0o644, dir_fd=trees)
+    os.write(mark, boot.encode())
+    os.close(mark)
+    os.rename(unfinished, name, src_dir_fd=trees, dst_dir_fd=trees)
 
 
 def _make_safe(trees: int, name: str) -> None:
@@ -105,42 +115,52 @@ def _sweep() -> None:
 def fill(stream: IO[bytes]) -> None:
     """Make everything a tar stream names, below the root directory of this process."""
     os.umask(0)
-    folders: dict[bytes, int] = {}
+    folders: dict[bytes, tuple[int, int]] = {}
     for member in tarstream.members(stream):
         name = member.path.rpartition(b"/")[2]
         if name.startswith(_WHITEOUT):
             _make_whiteout(member.path, name)
             continue
-        make = _MAKERS.get(member.kind)
-        if make is None:
-            raise tarstream.MalformedTarError(
-                f"no layer may hold a member of type {member.kind!r}: {member.path!r}"
-            )
-        try:
-            make(member, stream)
-        except FileNotFoundError:
-            if member.kind == b"1":
-                raise tarstream.MalformedTarError(f"a link to nothing: {member.path!r}") from None
-            _make_parents(member.path, folders)
-            make(member, stream)
-        except OSError as error:
-            raise OSError(
-                error.errno, f"{os.strerror(error.errno or 0)}: {os.fsdecode(member.path)}"
-            ) from error
+        _make(member, stream, folders)
+        folders.pop(member.path, None)
         if member.kind == b"5":
-            folders[member.path] = member.mtime
-    for path, mtime in folders.items():  # last: everything made in a folder had touched it
-        _touch(path or b".", mtime)
+            folders[member.path] = (member.mode, member.mtime)
+    for path, (mode, mtime) in folders.items():
+        _finish_folder(path or b".", mode, mtime)
+
+
+def _make(member: tarstream.Member, stream: IO[bytes], folders: dict[bytes, tuple[int, int]]) -> None:
+    make = _MAKERS.get(member.kind)
+    if make is None:
+        raise tarstream.MalformedTarError(
+            f"no layer may hold a member of type {member.kind!r}: {member.path!r}"
+        )
+    try:
+        make(member, stream)
+    except FileNotFoundError:
+        if member.kind == b"1":
+            raise tarstream.MalformedTarError(f"a link to nothing: {member.path!r}") from None
+        _make_parents(member.path, folders)
+        make(member, stream)
+    except OSError as error:
+        raise OSError(error.errno, f"{os.strerror(error.errno or 0)}: {os.fsdecode(member.path)}") from error
+
+
+def _finish_folder(path: bytes, mode: int, mtime: int) -> None:
+    """Last: what is made in a folder touches it, and would inherit its group."""
+    try:
+        if mode & stat.S_ISGID:
+            os.chmod(path, mode)
+        _touch(path, mtime)
+    except (FileNotFoundError, NotADirectoryError):
+        return  # a later member took the place of a folder above
 
 
 def _touch(path: bytes, mtime: int) -> None:
-    try:
-        os.utime(path, ns=(mtime * 10**9, mtime * 10**9), follow_symlinks=False)
-    except (FileNotFoundError, NotADirectoryError):
-        return  # a later member took its place
+    os.utime(path, ns=(mtime * 10**9, mtime * 10**9), follow_symlinks=False)
 
 
-def _make_parents(path: bytes, folders: dict[bytes, int]) -> None:
+def _make_parents(path: bytes, folders: dict[bytes, tuple[int, int]]) -> None:
     parts = path.split(b"/")[:-1]
     for depth in range(1, len(parts) + 1):
         parent = b"/".join(parts[:depth])
@@ -148,7 +168,7 @@ def _make_parents(path: bytes, folders: dict[bytes, int]) -> None:
             os.mkdir(parent, 0o755)
         except FileExistsError:
             continue
-        folders[parent] = 0
+        folders[parent] = (0o755, 0)
 
 
 def _replacing(make: Callable[[], int | None], path: bytes) -> int | None:
@@ -182,13 +202,13 @@ def _make_file(member: tarstream.Member, stream: IO[bytes]) -> None:
 def _make_folder(member: tarstream.Member, _stream: IO[bytes]) -> None:
     path = member.path or b"."
     try:
-        os.mkdir(path, member.mode)
+        os.mkdir(path)
     except FileExistsError:
         if not stat.S_ISDIR(os.lstat(path).st_mode):
             remove(os.fsdecode(path))
-            os.mkdir(path, member.mode)
+            os.mkdir(path)
     os.chown(path, member.uid, member.gid)
-    os.chmod(path, member.mode)
+    os.chmod(path, member.mode & ~stat.S_ISGID)
     for name, value in member.xattrs.items():
         os.setxattr(path, name, value)
 
