@@ -33,6 +33,7 @@ _URL_SECRETS = re.compile(r"(://)[^/@\s]+@")
 _SENTENCE_END = re.compile(r"\.\s+(?=And because |Because |\()")
 _CONCLUSION = re.compile(r",?\s*(?:and )?we can conclude that .*$")
 _OPENING = re.compile(r"^(?:\(\d+\)\s*)?(?:And because|Because)\s+(?:we know from \(\d+\) that )?")
+_LISTS = re.compile(r"only the following versions of (\S+) are available:(?: [\w.-]+[<>=!~]=?\S+)+")
 _REQUIRED = re.compile(r"(?:^| and )you require \S+$")
 
 
@@ -121,7 +122,8 @@ def condensed(plain: str) -> str:
     if start < 0:
         return "no reason was given"
     reasons = []
-    for sentence in _SENTENCE_END.split(plain[start:].partition(" hint:")[0]):
+    body = _LISTS.sub(r"only some versions of \1 are available", plain[start:].partition(" hint:")[0])
+    for sentence in _SENTENCE_END.split(body):
         reason = _OPENING.sub("", _CONCLUSION.sub("", sentence.strip(" .")))
         reasons.append(_REQUIRED.sub("", reason))
     told = "; ".join(reason for reason in reasons if reason)

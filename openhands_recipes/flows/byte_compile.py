@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from openhands_recipes.compile.python.bytecode import bytecode_of, order_of, settled
+from openhands_recipes.compile.python.bytecode import order_of, owners, settled
 from openhands_recipes.errors import SandboxError
 from openhands_recipes.flows.inside import program
 from openhands_recipes.model.digest import Digest, digest_of, digest_of_json
@@ -15,7 +15,7 @@ from openhands_recipes.ports import Box, Command, Content
 log = logging.getLogger(__name__)
 
 RULES = 1
-"""Raise it when the same sources give other bytes, or other files, for a reason outside the program inside."""
+"""Raise it when the same sources give other bytecode for a reason outside the program inside."""
 ENVIRONMENT: Mapping[str, str] = {
     "PATH": "/usr/bin:/bin",
     "LC_ALL": "C.UTF-8",
@@ -26,7 +26,10 @@ TIMEOUT = 3600.0
 
 
 def bytecode_key(part: str, *, python: str) -> Digest:
-    """Of a part's bytecode. `python` tells interpreters apart: its exact version, or better its package's hash."""
+    """Of the bytecode of the part with this key.
+
+    `python` tells interpreters apart that compile differently: best the hash of the interpreter's package.
+    """
     return digest_of_json(["bytecode", RULES, digest_of(program("byte_compile").encode()), python, part])
 
 
@@ -71,11 +74,11 @@ def byte_compile(
 def bytecode_entries(
     box: Box, sources: Mapping[str, Sequence[str]], *, python_version: str
 ) -> Iterator[tuple[str, list[tuple[Entry, Content]]]]:
-    """What `byte_compile` made in a box, part by part: (fragment key of the part, entries with their folders).
+    """What `byte_compile` made in a box, as entries with their folders by the key of the part they belong to.
 
-    Contents can be read while the box is open.
+    `sources` are the modules of each part. Contents can be read while the box is open.
     """
-    owner = {bytecode_of(path, python_version): key for key, listed in sources.items() for path in listed}
+    owner = owners(sources, python_version)
     made: dict[str, dict[str, tuple[Entry, Content]]] = {key: {} for key in sources}
     folders: dict[str, Entry] = {}
     for entry, content in box.changes():
