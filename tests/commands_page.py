@@ -31,13 +31,14 @@ Written from the commands themselves by `make golden`. Results go to stdout, tal
 
 def help_of(command: click.Command, name: str, parent: click.Context | None = None) -> str:
     """`--help` of one command, eighty columns wide whatever the terminal."""
-    context = click.Context(command, info_name=name, parent=parent, terminal_width=80, max_content_width=80)
+    width = {"terminal_width": 80, "max_content_width": 80}
+    context = click.Context(command, info_name=name, parent=parent, **(command.context_settings | width))
     return command.get_help(context)
 
 
 def commands_page() -> str:
     """The whole page."""
-    root = click.Context(main, info_name="ohr")
+    root = click.Context(main, info_name="ohr", **main.context_settings)
     sections = [HEAD, _section("ohr", help_of(main, "ohr"), level=2)]
     for name in COMMANDS:
         command = import_module(f"{PACKAGE}.{name}").command

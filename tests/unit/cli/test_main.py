@@ -5,6 +5,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -223,8 +224,9 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_short_help_in_the_table_is_the_commands_own(name: str) -> None:
-    module = pytest.importorskip(f"{PACKAGE}.{name}", reason="not written yet")
-    assert module.command.get_short_help_str(limit=100) == COMMANDS[name].removesuffix(".")
+    module = import_module(f"{PACKAGE}.{name}")
+    own = module.command.get_short_help_str(limit=100)
+    assert own.removesuffix(".") == COMMANDS[name].removesuffix(".")
 
 
 def test_help_imports_neither_models_nor_network() -> None:
