@@ -33,10 +33,10 @@ bench:
 	@.ci/packages docker-registry docker.io:dockerd mmdebstrap
 	@.venv/bin/python -m bench
 
-## make schema   write schema/recipe.schema.json from the models
+## make schema   write schema/ from the models
 schema:
 	@.ci/setup dev
-	@.venv/bin/python -m openhands_recipes.compile.recipe.schema
+	@.venv/bin/python -m pytest -q -n0 --update-golden tests/test_house.py -k schemas
 
 ## make golden   rewrite goldens and generated pages; read the diff
 golden:

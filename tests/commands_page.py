@@ -31,8 +31,8 @@ Written from the commands themselves by `make golden`. Results go to stdout, tal
 
 def help_of(command: click.Command, name: str, parent: click.Context | None = None) -> str:
     """`--help` of one command, eighty columns wide whatever the terminal."""
-    width = {"terminal_width": 80, "max_content_width": 80}
-    context = click.Context(command, info_name=name, parent=parent, **(command.context_settings | width))
+    settings = {**command.context_settings, "terminal_width": 80, "max_content_width": 80}
+    context = click.Context(command, info_name=name, parent=parent, **settings)
     return command.get_help(context)
 
 

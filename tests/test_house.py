@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from openhands_recipes.cli.main import main
+from openhands_recipes.cli.main import main, run_with
+from openhands_recipes.compile.recipe.schema import SCHEMAS, schema_text
 from tests.commands_page import commands_page, help_of
 
 TREE = Path(__file__).parent.parent
@@ -32,6 +33,22 @@ def test_the_readme_shows_the_help_there_is(golden: Callable[[Path, str], None])
 
 def test_the_page_of_commands_is_what_the_commands_say(golden: Callable[[Path, str], None]) -> None:
     golden(TREE / "docs" / "commands.md", commands_page())
+
+
+@pytest.mark.parametrize("file", SCHEMAS)
+def test_the_published_schemas_are_those_of_the_models(
+    file: str, golden: Callable[[Path, str], None]
+) -> None:
+    golden(TREE / "schema" / file, schema_text(file))
+
+
+def test_the_recipe_in_the_readme_is_a_good_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    block = re.search(r"```yaml\n(.*?)```", (TREE / "README.md").read_text(), re.DOTALL)
+    assert block
+    folder = tmp_path / "recipes" / "my-tools"
+    folder.mkdir(parents=True)
+    (folder / "recipe.yaml").write_text(block[1])
+    assert run_with(["--root", str(tmp_path), "check", "my-tools"]) == 0, capsys.readouterr().out
 
 
 def test_the_changelog_has_a_place_for_what_is_new() -> None:
