@@ -10,8 +10,6 @@ import threading
 from collections.abc import Callable
 from urllib.parse import urljoin, urlsplit
 
-import httpx
-
 from openhands_recipes.adapters.registry.auth import Authenticator
 from openhands_recipes.adapters.registry.credentials import Credentials
 from openhands_recipes.adapters.registry.faults import Answer, Caller, refusal
@@ -162,7 +160,11 @@ def _redirect(answer: Answer) -> str | None:
     return None
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = httpx.URL(url)
-    default = {"http": 80, "https": 443}.get(parts.scheme)
-    return parts.scheme, parts.host.lower(), parts.port or default
+def _origin(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port; an address without a usable port is nobody's origin."""
+    parts = urlsplit(url)
+    try:
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+    except ValueError:
+        port = -1
+    return parts.scheme, (parts.hostname or "").lower(), port

@@ -14,7 +14,6 @@ import binascii
 import json
 import logging
 import re
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -170,6 +169,8 @@ def _ask_helper(name: str, key: str) -> Credentials | None:
 
     What a failing helper prints is not repeated: it may hold anything.
     """
+    import subprocess  # noqa: PLC0415 - start-up time
+
     program = f"docker-credential-{name}"
     if not _HELPER_NAME.fullmatch(name):
         raise RegistryError(f"{name!r} is no credential helper", hint="correct credHelpers or credsStore")

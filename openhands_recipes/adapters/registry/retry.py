@@ -11,7 +11,6 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from openhands_recipes.errors import RegistryError
@@ -93,6 +92,8 @@ def parse_retry_after(value: str | None, *, now: datetime | None = None) -> floa
         return None
     if value.strip().isdigit():
         return float(value)
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - start-up time
+
     try:
         until = parsedate_to_datetime(value)
     except ValueError:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
+import httpcore
 import httpx
 import pytest
 
@@ -25,15 +28,22 @@ DIGEST = digest_of(CONTENT)
 CHUNK = 8 * PIECE
 
 
-class Transport(httpx.BaseTransport):
-    """Hands requests over with their bodies unread; `httpx.MockTransport` would read them first."""
+class Pool:
+    """Hands requests over to a handler with their bodies unread, in place of connections."""
 
     def __init__(self, handler: Callable[[httpx.Request], httpx.Response]) -> None:
         self.handler = handler
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        made = self.handler(request)
-        return httpx.Response(made.status_code, headers=made.headers, stream=httpx.ByteStream(made.content))
+    @contextmanager
+    def stream(
+        self, method: str, url: str, *, headers: list[tuple[str, str]], content: Any, extensions: Any
+    ) -> Iterator[httpcore.Response]:
+        assert extensions["timeout"]
+        made = self.handler(httpx.Request(method, url, headers=headers, content=content))
+        yield httpcore.Response(made.status_code, headers=made.headers.raw, content=made.content)
+
+    def close(self) -> None:
+        pass
 
 
 @dataclass
@@ -101,7 +111,7 @@ class Registry:
             if len(taken) < len(piece):
                 if not self.keeps_cut_chunks:
                     del self.sessions[session]
-                raise httpx.WriteError("broken pipe")
+                raise httpcore.WriteError("broken pipe")
 
     def _status(self, status: int, session: str) -> httpx.Response:
         last = max(0, len(self.sessions[session]) - 1)
@@ -115,7 +125,7 @@ def target(handler: Callable[[httpx.Request], httpx.Response], **habits: int) ->
         plain_http=False,
         credentials=lambda: None,
         patience=Patience(first=0.001, longest=0.001),
-        wire=Wire(connections=1, transport=Transport(handler)),
+        wire=Wire(connections=1, pool=Pool(handler)),
     )
     return Target(connection, "team/x", Habits(**({"chunk": CHUNK, "small": PIECE} | habits)))
 
