@@ -10,6 +10,7 @@ import os
 import pwd
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -114,7 +115,7 @@ def _subordinate(kind: _Kind) -> int:
     user = _user_name()
     declared = _declared(user, os.getuid(), kind)
     if declared is None:
-        first = 1_000_000
+        first = _first_free(kind)
         raise SandboxError(
             f"user {user} has no {COUNT} subordinate {kind}s",
             where=f"/etc/sub{kind}",
@@ -130,14 +131,26 @@ def _user_name() -> str:
         return str(os.getuid())
 
 
+def _first_free(kind: _Kind) -> int:
+    """Above everything declared so far, and above what useradd hands out first."""
+    return max([1_000_000, *(first + count for _, first, count in _declarations(kind))])
+
+
 def _declared(user: str, number: int, kind: _Kind) -> int | None:
+    for owner, first, count in _declarations(kind):
+        if owner in (user, str(number)) and count >= COUNT:
+            return first
+    return None
+
+
+def _declarations(kind: _Kind) -> Iterator[tuple[str, int, int]]:
+    """The lines of /etc/subuid or /etc/subgid: owner, first id, how many."""
     try:
         lines = Path(f"/etc/sub{kind}").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return None
+        return
     for line in lines:
-        owner, _, range_ = line.partition(":")
-        first, _, count = range_.partition(":")
-        if owner in (user, str(number)) and first.isdecimal() and count.isdecimal() and int(count) >= COUNT:
-            return int(first)
-    return None
+        owner, _, span = line.partition(":")
+        first, _, count = span.partition(":")
+        if first.isdecimal() and count.isdecimal():
+            yield owner, int(first), int(count)
