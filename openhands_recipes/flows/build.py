@@ -21,10 +21,11 @@ from openhands_recipes.flows.fast_path import image_key
 from openhands_recipes.flows.mounted import remember_trees
 from openhands_recipes.flows.packing import Packing
 from openhands_recipes.flows.parts import deb_part, fragments_of
-from openhands_recipes.flows.python_level import add_python
+from openhands_recipes.flows.python_level import add_python, environment_files, wheel_parts
 from openhands_recipes.flows.stack import Stack, order_of, paths_of
 from openhands_recipes.flows.workshop import Workshop
 from openhands_recipes.model.digest import Digest, digest_of_json
+from openhands_recipes.model.fragment import Entry
 from openhands_recipes.model.image import Compression, Image
 from openhands_recipes.model.platform import Platform
 from openhands_recipes.ports import LayerOrder
@@ -112,19 +113,20 @@ def stack_levels(shop: Workshop, chain: Chain, platform: Platform, packing: Pack
     """Every layer of a lineage, lowest first; fragments exist afterwards, packing is under way."""
     stack = Stack()
     _fetch_ahead(shop, chain, platform)
-    for level in chain:
-        add_level(shop, stack, level, platform, packing)
+    for height in range(1, len(chain) + 1):
+        _add_level(shop, stack, chain[:height], platform, packing)
     return stack
 
 
-def add_level(shop: Workshop, stack: Stack, level: LockedLevel, platform: Platform, packing: Packing) -> None:
-    """One level's layers on top of the stack."""
+def _add_level(shop: Workshop, stack: Stack, chain: Chain, platform: Platform, packing: Packing) -> None:
+    """The newest level's layers on top of the stack."""
     before = len(stack.all)
+    level = chain[-1]
     debian = DebianLevel(level, platform, stack.configured)
     if not debian.empty:
         add_debian(shop, stack, debian, packing)
-    add_python(shop, stack, level, platform, packing)
-    _add_own_files(shop, stack, level)
+    add_python(shop, stack, chain, platform)
+    _add_own_files(shop, stack, level, environment_files(chain, platform))
     packing.submit(stack.all[before:])
 
 
@@ -132,7 +134,8 @@ def _fetch_ahead(shop: Workshop, chain: Chain, platform: Platform) -> None:
     """Download and convert the packages of all levels at once: the network is never idle between levels."""
     below: Digest | None = None
     parts = []
-    for level in chain:
+    for height, level in enumerate(chain, 1):
+        parts += wheel_parts(chain[:height], platform)
         debian = DebianLevel(level, platform, below)
         if debian.empty:
             continue
@@ -143,9 +146,11 @@ def _fetch_ahead(shop: Workshop, chain: Chain, platform: Platform) -> None:
         fragments_of(shop, parts)
 
 
-def _add_own_files(shop: Workshop, stack: Stack, level: LockedLevel) -> None:
+def _add_own_files(
+    shop: Workshop, stack: Stack, level: LockedLevel, environments: list[tuple[Entry, bytes]]
+) -> None:
     mtime = epoch_of(level.lock.debian.release_date)
-    made = own_files(level.composed, mtime=mtime)
+    made = [*environments, *own_files(level.composed, mtime=mtime)]
     if not made:
         return
     described = [[*entry, content.decode(errors="replace")] for entry, content in made]

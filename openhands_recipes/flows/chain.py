@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from openhands_recipes.compile.oci.rules import current_rules
-from openhands_recipes.compile.pin import Chain, LockedLevel, check_fresh, digest_of_lock, inputs_of, read_lock
+from openhands_recipes.compile.pin import (
+    Chain,
+    LockedLevel,
+    check_fresh,
+    digest_of_lock,
+    inputs_of,
+    read_lock,
+)
 from openhands_recipes.compile.recipe.compose import compose
 from openhands_recipes.compile.recipe.packages import parse_package_table, resolve_packages
 from openhands_recipes.compile.recipe.parse import ParsedRecipe, parse

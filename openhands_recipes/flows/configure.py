@@ -13,7 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from openhands_recipes.compile.debian import database
-from openhands_recipes.compile.debian.configure import Configure, ConfigureAll, Order, RunPreinst, Step, Unpack
+from openhands_recipes.compile.debian.configure import (
+    Configure,
+    ConfigureAll,
+    Order,
+    RunPreinst,
+    Step,
+    Unpack,
+)
 from openhands_recipes.compile.debian.database import Package, ReadFile
 from openhands_recipes.compile.debian.normalise import normalise
 from openhands_recipes.compile.debian.placement import Placement
@@ -122,9 +129,15 @@ class _Session:
         }
 
     def run(
-        self, *argv: str, stdin: bytes | None = None, extra: Mapping[str, str] | None = None, what: str | None = None
+        self,
+        *argv: str,
+        stdin: bytes | None = None,
+        extra: Mapping[str, str] | None = None,
+        what: str | None = None,
     ) -> bytes:
-        command = Command(argv, environment={**self._environment, **(extra or {})}, keep_capabilities=True, timeout=1800)
+        command = Command(
+            argv, environment={**self._environment, **(extra or {})}, keep_capabilities=True, timeout=1800
+        )
         done = self._box.run(command, stdin=stdin)
         if done.exit_code != 0:
             output = (done.stdout + done.stderr).decode(errors="replace").strip()
@@ -137,7 +150,9 @@ class _Session:
         return done.stdout
 
     def read(self, path: str) -> bytes:
-        done = self._box.run(Command(("/bin/cat", path), environment=self._environment, keep_capabilities=True))
+        done = self._box.run(
+            Command(("/bin/cat", path), environment=self._environment, keep_capabilities=True)
+        )
         return done.stdout if done.exit_code == 0 else b""
 
     def write(self, entries: Iterable[tuple[Entry, bytes]]) -> None:
@@ -185,7 +200,9 @@ class _Session:
                 self.run("/usr/bin/dpkg", "--configure", *step.packages, what="dpkg --configure")
             case ConfigureAll():
                 self.run("/usr/bin/dpkg", "--configure", "--pending", what="dpkg --configure --pending")
-                self.run("/usr/bin/dpkg", "--triggers-only", "--pending", what="dpkg --triggers-only --pending")
+                self.run(
+                    "/usr/bin/dpkg", "--triggers-only", "--pending", what="dpkg --triggers-only --pending"
+                )
             case Unpack():
                 archives = [level.archives[name].target for name in step.packages]
                 self.run("/usr/bin/dpkg", "--unpack", "--force-unsafe-io", *archives, what="dpkg --unpack")

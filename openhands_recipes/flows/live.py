@@ -35,7 +35,9 @@ def check_live(box: Box, start: StartSettings, clock: Clock) -> LiveReport:
     findings: list[Finding] = []
     healthy, ended = _wait(box, start, server, clock)
     seconds = clock.monotonic() - began
-    findings.append(Finding("health", healthy, f"/health after {seconds:.1f} s" if healthy else "/health never answered"))
+    findings.append(
+        Finding("health", healthy, f"/health after {seconds:.1f} s" if healthy else "/health never answered")
+    )
     if healthy:
         ready = _curl(box, start, "/ready")
         findings.append(Finding("ready", ready.exit_code == 0, f"/ready {_text(ready)}"))
@@ -48,7 +50,10 @@ def check_live(box: Box, start: StartSettings, clock: Clock) -> LiveReport:
 
 def _server(start: StartSettings) -> Command:
     return as_user(
-        start, (*start.entrypoint, *start.command), workdir=start.workdir, environment={"OH_SESSION_API_KEYS_0": KEY}
+        start,
+        (*start.entrypoint, *start.command),
+        workdir=start.workdir,
+        environment={"OH_SESSION_API_KEYS_0": KEY},
     )
 
 
@@ -77,7 +82,9 @@ def _port(start: StartSettings) -> str:
 
 def _executes(box: Box, start: StartSettings) -> Finding:
     """Run a command through the server's own API and read its output back."""
-    request = json.dumps({"command": f"echo {_SENTENCE} as $(id -u)", "cwd": "/workspace/project", "timeout": 30})
+    request = json.dumps(
+        {"command": f"echo {_SENTENCE} as $(id -u)", "cwd": "/workspace/project", "timeout": 30}
+    )
     answer = _curl(
         box, start, "/api/bash/execute_bash_command", "-H", "Content-Type: application/json", "-d", request
     )

@@ -163,14 +163,10 @@ class _Locker:
         architecture = DEBIAN_ARCHITECTURE[platform]
         universe = index([part for part in state.lists if part.architecture == architecture])
         installed = [
-            package
-            for parent in ancestors
-            for package in installed_by(parent.name, _debs(parent, platform))
+            package for parent in ancestors for package in installed_by(parent.name, _debs(parent, platform))
         ]
         _agree(ancestors, platform)
-        solution = solve(
-            universe, self._requests(composed), installed=installed, essential=not ancestors
-        )
+        solution = solve(universe, self._requests(composed), installed=installed, essential=not ancestors)
         return solution.debs()
 
     def _requests(self, composed: Composed) -> list[Request]:
@@ -206,5 +202,3 @@ def _agree(ancestors: Sequence[LockedLevel], platform: Platform) -> None:
                     f"{version} and {deb.version}",
                     hint=f"run `ohr lock --update {owner} {parent.name}`",
                 )
-
-

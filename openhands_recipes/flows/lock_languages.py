@@ -37,7 +37,9 @@ def lock_languages(
     if not asked:
         return lock
     platforms = tuple(lock.platforms)
-    worlds = [_world(into, chain, version, requirements, earlier) for into, (version, requirements) in asked.items()]
+    worlds = [
+        _world(into, chain, version, requirements, earlier) for into, (version, requirements) in asked.items()
+    ]
     with shop.progress.stage(f"resolve {composed.name}"):
         wheels = lock_wheels(workbench(shop, chain, asked_version(asked)), worlds, platforms)
     return lock.model_copy(
@@ -71,7 +73,11 @@ def _world(
 ) -> World:
     parents = tuple(Inherited(parent.name, _wheels(parent.lock, into)) for parent in chain[:-1])
     return World(
-        into, interpreter_version(chain, version), requirements, parents, _wheels(earlier, into) if earlier else {}
+        into,
+        interpreter_version(chain, version),
+        requirements,
+        parents,
+        _wheels(earlier, into) if earlier else {},
     )
 
 

@@ -19,7 +19,8 @@ RECORD = "tree"
 def remember_trees(shop: Workshop, image: Image, stack: Stack) -> None:
     """Let later runs find the trees that building unpacked."""
     for layer, order in zip(image.layers, stack.all, strict=True):
-        shop.records.put(RECORD, layer.diff_id, tree_name(order).encode())
+        trees = stack.trees.get(order.key, (order,))
+        shop.records.put(RECORD, layer.diff_id, " ".join(map(tree_name, trees)).encode())
 
 
 def trees_of(shop: Workshop, image: Image) -> tuple[str, ...]:
@@ -27,7 +28,11 @@ def trees_of(shop: Workshop, image: Image) -> tuple[str, ...]:
     names = []
     for layer in image.layers:
         record = shop.records.get(RECORD, layer.diff_id)
-        name = record.decode() if record else hex_of(layer.diff_id)[:24]
+        known = record.decode().split() if record else []
+        if known and all(shop.engine.has_tree(name) for name in known):
+            names += known
+            continue
+        name = hex_of(layer.diff_id)[:24]
         if not shop.engine.has_tree(name):
             with shop.progress.stage("unpack"), shop.images.open_layer(layer) as stream:
                 shop.engine.add_tree(name, [stream])
@@ -36,7 +41,9 @@ def trees_of(shop: Workshop, image: Image) -> tuple[str, ...]:
 
 
 def open_image(
-    shop: Workshop, image: Image, options: BoxOptions = BoxOptions()  # noqa: B008 - frozen
+    shop: Workshop,
+    image: Image,
+    options: BoxOptions = BoxOptions(),  # noqa: B008 - frozen
 ) -> AbstractContextManager[Box]:
     """A box over an image."""
     return shop.engine.open(trees_of(shop, image), options)

@@ -53,8 +53,11 @@ def _command(start: StartSettings, request: RunRequest) -> Command:
     if request.as_root:
         environment = {**start.environment, "HOME": "/root", "USER": "root", **request.environment}
         return Command(
-            argv, environment, workdir, keep_capabilities=True, may_gain_privileges=True, terminal=request.terminal
+            argv,
+            environment,
+            workdir,
+            keep_capabilities=True,
+            may_gain_privileges=True,
+            terminal=request.terminal,
         )
     return as_user(start, argv, workdir=workdir, environment=request.environment, terminal=request.terminal)
-
-

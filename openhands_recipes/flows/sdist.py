@@ -6,10 +6,8 @@ its normal form, so that a build from the same lock ends with the same bytes or 
 
 from __future__ import annotations
 
-import io
 import json
 import logging
-import tarfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +19,7 @@ from openhands_recipes.compile.python.pylock import ChosenWheel, choose_wheels, 
 from openhands_recipes.compile.python.sdist import BuildSystem, read_build_system
 from openhands_recipes.compile.python.wheel_normalise import normalise_wheel
 from openhands_recipes.errors import NoWheelError, OutsideError, ResolutionError, VerificationError
-from openhands_recipes.flows.inside import program
+from openhands_recipes.flows.inside import parcel, program
 from openhands_recipes.flows.parts import wanted_wheel
 from openhands_recipes.model.digest import Digest, digest_of, from_hex, hex_of
 from openhands_recipes.model.lock import BuildRequirement, Built, Wheel
@@ -228,13 +226,7 @@ def _order(
     text = json.dumps({"backend": system.backend, "backend_path": list(system.backend_path)})
     parts = {"order.json": text.encode(), f"sdist/{file}": sdist}
     parts |= {f"wheels/{r.file}": _blob(bench, from_hex(r.sha256)) for r in requirements}
-    sink = io.BytesIO()
-    with tarfile.open(fileobj=sink, mode="w") as archive:
-        for name, content in parts.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    return sink.getvalue()
+    return parcel(parts)
 
 
 def build_environment() -> dict[str, str]:

@@ -50,10 +50,14 @@ class Stack:
     all: list[LayerOrder] = field(default_factory=list)
     configured: Digest | None = None
     """Key of the newest configuration: what every further one builds upon."""
+    trees: dict[Digest, tuple[LayerOrder, ...]] = field(default_factory=dict)
+    """Layers that were unpacked as more than one tree: by their order's key, lowest first."""
 
-    def add(self, order: LayerOrder, *, debian: bool) -> None:
+    def add(self, order: LayerOrder, *, debian: bool, trees: tuple[LayerOrder, ...] = ()) -> None:
         """Put a layer on top."""
         self.all.append(order)
+        if trees:
+            self.trees[order.key] = trees
         if debian:
             self.debian.append(order)
 

@@ -122,5 +122,9 @@ def _live(
 
 def _verdict(suite: str, finding: Finding, *, output: str = "") -> Verdict:
     return Verdict(
-        suite, finding.rule, finding.ok, "" if finding.ok else finding.detail, stdout="" if finding.ok else output
+        suite,
+        finding.rule,
+        finding.ok,
+        "" if finding.ok else finding.detail,
+        stdout="" if finding.ok else output,
     )
