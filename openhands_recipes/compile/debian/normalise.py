@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from openhands_recipes.compile.java_keystore import MAGIC, normalise as without_times
+from openhands_recipes.compile import java_keystore
 from openhands_recipes.model.fragment import Entry, Kind
 
 Reader = Callable[[], Iterator[bytes]]
@@ -89,8 +89,8 @@ def _settled(path: str, content: bytes, epoch: int) -> bytes:
     """Content without the traces of when it was made."""
     if path.endswith(".pyc") and int.from_bytes(content[4:8], "little") == _PYC_CHECKED:
         return content[:4] + _PYC_UNCHECKED.to_bytes(4, "little") + content[8:]
-    if content[:4] == MAGIC:
-        return without_times(content, epoch=epoch)
+    if java_keystore.is_keystore(content):
+        return java_keystore.normalise(content, epoch=epoch)
     return content
 
 
