@@ -117,6 +117,7 @@ SHAPE_CODES = frozenset(
         Code.UNKNOWN_KEY,
         Code.MISSING_KEY,
         Code.WRONG_TYPE,
+        Code.QUOTE_IT,
         Code.WRONG_FORM,
         Code.NOT_A_CHOICE,
         Code.OUT_OF_RANGE,

@@ -220,7 +220,7 @@ class Shaping:
 
     def ambiguous(self, node: Scalar, path: tuple[str | int, ...]) -> None:
         """Note a text that YAML reads as something else."""
-        kind = "a number" if NUMBER.fullmatch(node.text) else "true or false"
+        kind = "a number" if NUMBER.fullmatch(node.text) else "a boolean"
         message = f"'{path_text(path)}' is text, but YAML reads {node.text} as {kind}"
         quoted = f'"{node.text}"'
         self.note(Code.QUOTE_IT, node, path, message, f"quote it: {quoted}", fix=quoted)
