@@ -30,8 +30,12 @@ def _wheel(source: IO[bytes], sink: IO[bytes], key: str, options: Mapping[str, s
 def _npm(source: IO[bytes], sink: IO[bytes], key: str, options: Mapping[str, str]) -> Fragment:
     from openhands_recipes.compile.pack.npm import npm_to_fragment  # noqa: PLC0415
 
-    return npm_to_fragment(source, sink, key, name=options.get("name", ""), home=Home.of(options))
+    executables = frozenset(filter(None, options.get("executables", "").split("\n")))
+    return npm_to_fragment(
+        source, sink, key, name=options.get("name", ""), home=Home.of(options), executables=executables
+    )
 
 
 CONVERTERS: Mapping[str, Converter] = {"deb": _deb, "wheel": _wheel, "npm": _npm}
-"""By `Conversion.kind`. Options: wheel `prefix`, `python`, `owner`; npm `prefix`, `owner`, `name`."""
+"""By `Conversion.kind`. Options: wheel `prefix`, `python`, `owner`; npm `prefix`, `owner`, `name` and
+`executables`, one path a line."""

@@ -45,6 +45,10 @@ class Home(NamedTuple):
         mode = 0o755 if executable else 0o644
         return Entry(path, Kind.FILE, mode, self.uid, self.gid, size, FIXED_TIME)
 
+    def link(self, path: str, target: str) -> Entry:
+        """A symbolic link of the owner."""
+        return Entry(path, Kind.SYMLINK, 0o777, self.uid, self.gid, mtime=FIXED_TIME, link=target)
+
     def folder(self, path: str) -> Entry:
         """A folder: the owner's from the prefix on, root's above it."""
         if path == self.prefix or path.startswith(self.prefix + "/"):

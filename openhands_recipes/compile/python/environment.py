@@ -12,7 +12,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 
-from openhands_recipes.compile.pack.owner import FIXED_TIME, Home
+from openhands_recipes.compile.pack.owner import Home
 from openhands_recipes.errors import InvalidRecipeError
 from openhands_recipes.model.fragment import Entry, Fragment, Kind
 from openhands_recipes.ports import Content
@@ -67,16 +67,10 @@ def environment_entries(
     folders += [modules.rsplit("/", level)[0] for level in (2, 1)] + [modules]
     links = dict.fromkeys(("python", "python3", f"python{minor_version(python_version)}"), python)
     made: list[tuple[Entry, Content]] = [(home.folder(folder), None) for folder in folders]
-    made += [(_link(home, f"bin/{name}", target), None) for name, target in links.items()]
-    made.append((_link(home, "lib64", "lib"), None))
+    made += [(home.link(f"{home.prefix}/bin/{name}", target), None) for name, target in links.items()]
+    made.append((home.link(f"{home.prefix}/lib64", "lib"), None))
     made.append(_configuration(home, python, python_version))
     return tuple(sorted(made, key=lambda item: item[0].path))
-
-
-def _link(home: Home, path: str, target: str) -> Entry:
-    return Entry(
-        f"{home.prefix}/{path}", Kind.SYMLINK, 0o777, home.uid, home.gid, mtime=FIXED_TIME, link=target
-    )
 
 
 def _configuration(home: Home, python: str, python_version: str) -> tuple[Entry, Content]:
