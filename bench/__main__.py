@@ -58,7 +58,7 @@ def one(name: str, shop: Workshop, runs: int | None) -> dict[str, Any]:
         return {"name": name, "lacking": str(error)}
     except FailedError as error:
         say(f"{name} failed: {error}")
-        return {"name": name, "lacking": "what it takes: it failed", "failed": str(error)}
+        return {"name": name, "failed": str(error)}
 
 
 def fails(report: dict[str, Any]) -> bool:

@@ -135,6 +135,8 @@ def table(reports: Sequence[dict[str, Any]]) -> str:
 
 
 def _rows(report: dict[str, Any]) -> list[tuple[str, ...]]:
+    if "failed" in report:
+        return [(report["name"], "failed", "", "", "", report["failed"].splitlines()[0], "NO")]
     if "lacking" in report:
         return [(report["name"], "-", "", "", "", f"this machine lacks {report['lacking']}", "-")]
     ours = f"{number(report['median'])} {report['unit']}"
