@@ -48,6 +48,26 @@ def unpacked(program: str, package: str, suite: str) -> Path:
     return found
 
 
+def built_from_go(program: str, module: str, version: str) -> Path:
+    """A program built from a Go module, once per machine; minutes on a slow one."""
+    folder = CACHE / "go" / f"{program}-{version}"
+    go = shutil.which("go")
+    if go is None and not (folder / program).exists():
+        pytest.skip(f"{LACKS}Go, to build {module}")
+    with _locked(f"go-{program}"):
+        if not (folder / program).exists():
+            settings = {"GOBIN": str(folder), "GOFLAGS": "-buildvcs=false"}
+            done = subprocess.run(
+                ["nice", "-n", "19", str(go), "install", f"{module}@{version}"],
+                env=os.environ | settings,
+                capture_output=True,
+                check=False,
+            )
+            if done.returncode:
+                pytest.skip(f"{LACKS}what building {module} needs: {done.stderr[-500:].decode()}")
+    return folder / program
+
+
 def _unpack(package: str, suite: str, folder: Path) -> None:
     options = _private_apt(suite)
     work = CACHE / suite / f"{package}.new"

@@ -10,10 +10,11 @@ import io
 import json
 import random
 import tarfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import zstandard
 
@@ -29,7 +30,9 @@ from openhands_recipes.model.image import (
     Layer,
 )
 
-COMPRESSION_OF = {media_type: compression for compression, media_type in LAYER_TYPES.items()}
+COMPRESSION_OF: dict[str, Compression] = {
+    media_type: compression for compression, media_type in LAYER_TYPES.items()
+}
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ def read_layout(folder: Path) -> Sample:
             diff_id=diff_id,
             digest=entry["digest"],
             size=entry["size"],
-            uncompressed_size=0,
+            uncompressed_size=_size_of_tar(folder, entry),
             compression=COMPRESSION_OF[entry["mediaType"]],
             group="sample/layer",
         )
@@ -150,6 +153,27 @@ def read_layout(folder: Path) -> Sample:
         layers=layers,
     )
     return Sample(image, folder)
+
+
+@contextmanager
+def unpacked_layer(blob: Path, compression: Compression) -> Iterator[IO[bytes]]:
+    """A layer's tar; ours are zstd streams of many frames."""
+    with blob.open("rb") as packed:
+        match compression:
+            case "zstd":
+                reader = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
+                yield io.BufferedReader(reader)
+            case "gzip":
+                with gzip.open(packed) as tar:
+                    yield tar  # type: ignore[misc]  # a GzipFile is a stream of bytes
+            case "none":
+                yield packed
+
+
+def _size_of_tar(folder: Path, entry: dict[str, Any]) -> int:
+    blob = folder / "blobs" / "sha256" / hex_of(Digest(entry["digest"]))
+    with unpacked_layer(blob, COMPRESSION_OF[entry["mediaType"]]) as tar:
+        return sum(map(len, iter(lambda: tar.read(1 << 20), b"")))
 
 
 _CODECS: dict[Compression, Callable[[bytes], bytes]] = {

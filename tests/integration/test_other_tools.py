@@ -6,34 +6,37 @@ a built recipe (`ohr build NAME --layout DIR [--compression gzip]`) to be taken 
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 import pytest
-import zstandard
 
 from openhands_recipes.adapters.docker_archive import write_docker_archive
 from openhands_recipes.adapters.docker_images import DockerImages
 from openhands_recipes.errors import OutsideError, VerificationError
 from openhands_recipes.flows.push import order_of, tag_of
-from openhands_recipes.model.image import Compression, Layer
+from openhands_recipes.model.image import Compression
 from openhands_recipes.model.reference import parse_address
 from openhands_recipes.ports import PushReport
 from tests.integration.container_daemons import Client, Docker, running_containerd, running_docker
 from tests.integration.debian_tools import installed, unpacked
 from tests.integration.registry_server import RunningRegistry, push, running_registry
-from tests.integration.sample_image import Sample, make_sample, noise, read_layout, tree_layer
+from tests.integration.sample_image import (
+    Sample,
+    make_sample,
+    noise,
+    read_layout,
+    tree_layer,
+    unpacked_layer,
+)
 
 pytestmark = [pytest.mark.online]
 
-HELLO = ["/bin/busybox", "echo", "hello from inside"]
 REAL = {"zstd": "OHR_TEST_LAYOUT", "gzip": "OHR_TEST_LAYOUT_GZIP"}
 
 
@@ -88,9 +91,14 @@ def run(*command: str | Path) -> str:
     return done.stdout
 
 
-def says_hello(sample: Sample) -> bool:
-    """Whether the image is ours, with busybox in it; a built recipe is run by its own tests."""
+def is_ours(sample: Sample) -> bool:
+    """Whether the image is the small one, with busybox in it."""
     return any(layer.group == "base/debian/00" for layer in sample.image.layers)
+
+
+def hello(sample: Sample) -> list[str]:
+    """A command that says so from inside."""
+    return [*(["/bin/busybox", "echo"] if is_ours(sample) else ["/bin/echo"]), "hello from inside"]
 
 
 # --- skopeo ------------------------------------------------------------------------------------------
@@ -136,7 +144,7 @@ def test_crane_reads_zstd_as_well(zstd_image: tuple[str, Sample], tmp_path: Path
     crane = unpacked("crane", "crane", "sid")
     run(crane, "validate", "--fast", "--insecure", "--remote", reference)
     run(crane, "export", "--insecure", reference, tmp_path / "tree.tar")
-    if says_hello(sample):
+    if is_ours(sample):
         with tarfile.open(tmp_path / "tree.tar") as tree:
             hello = tree.extractfile("etc/hello")
             assert hello
@@ -166,8 +174,7 @@ def test_containerd_pulls_unpacks_and_runs_it(
     reference, sample = request.getfixturevalue(which)
     containerd("images", "pull", "--plain-http", "--platform", "linux/amd64", reference)
     assert reference in containerd("images", "check")
-    if says_hello(sample):
-        assert containerd("run", "--rm", "--net-host", reference, which, *HELLO) == "hello from inside\n"
+    assert containerd("run", "--rm", "--net-host", reference, which, *hello(sample)) == "hello from inside\n"
 
 
 # --- readers of gzip ---------------------------------------------------------------------------------
@@ -179,7 +186,7 @@ def test_umoci_unpacks_the_gzip_twin(gzip_image: tuple[str, Sample], tmp_path: P
     run(skopeo, "copy", "--src-tls-verify=false", f"docker://{reference}", f"oci:{tmp_path}/copy:x")
     rootless = ["--rootless"] if os.geteuid() else []
     run(umoci, "unpack", *rootless, "--image", f"{tmp_path}/copy:x", tmp_path / "bundle")
-    if says_hello(sample):
+    if is_ours(sample):
         assert (tmp_path / "bundle/rootfs/etc/hello").read_text() == "hello again\n"
 
 
@@ -189,24 +196,20 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docker]:
         yield running
 
 
+def says_hello(docker: Docker, image: str, sample: Sample) -> bool:
+    program, *arguments = hello(sample)
+    said = docker.client("run", "--rm", "--network=none", "--entrypoint", program, image, *arguments)
+    return said == "hello from inside\n"
+
+
 @pytest.mark.docker
 def test_docker_pulls_and_runs_the_gzip_twin(gzip_image: tuple[str, Sample], docker: Docker) -> None:
     reference, sample = gzip_image
     docker.client("pull", reference)
-    if says_hello(sample):
-        assert docker.client("run", "--rm", "--network=none", reference, *HELLO) == "hello from inside\n"
+    assert says_hello(docker, reference, sample)
 
 
 # --- ohr load ----------------------------------------------------------------------------------------
-
-
-@contextmanager
-def open_layer(sample: Sample, layer: Layer) -> Iterator[IO[bytes]]:
-    with (
-        sample.blob(layer.digest).open("rb") as packed,
-        zstandard.ZstdDecompressor().stream_reader(packed) as tar,
-    ):
-        yield io.BytesIO(tar.read())
 
 
 @pytest.mark.docker
@@ -216,14 +219,15 @@ def test_docker_loads_and_runs_what_no_registry_has(
     sample = oci_layout("zstd")
     monkeypatch.setenv("DOCKER_HOST", docker.host)
     loaded = DockerImages().load(
-        lambda sink: write_docker_archive(sample.image, sink, lambda layer: open_layer(sample, layer)),
+        lambda sink: write_docker_archive(
+            sample.image, sink, lambda layer: unpacked_layer(sample.blob(layer.digest), layer.compression)
+        ),
         tag="other/name:2",
     )
     assert loaded.startswith("sha256:")
     for name in (f"{sample.image.name}:{sample.image.version}", "other/name:2"):
         assert docker.client("image", "inspect", "--format", "{{.Id}}", name).strip() == loaded
-    if says_hello(sample):
-        assert docker.client("run", "--rm", "--network=none", loaded, *HELLO) == "hello from inside\n"
+    assert says_hello(docker, loaded, sample)
 
 
 @pytest.mark.docker
