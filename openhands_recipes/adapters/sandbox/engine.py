@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from openhands_recipes.adapters.sandbox import cgroup, ids, seccomp
+from openhands_recipes.adapters.sandbox import cgroup, ids, lookup, seccomp
 from openhands_recipes.adapters.sandbox.box import NamespaceBox
 from openhands_recipes.adapters.sandbox.launch import Launcher
 from openhands_recipes.adapters.sandbox.store import Store, boot_id, short_name
@@ -83,6 +83,16 @@ class NamespaceEngine:
         stack.callback(launcher.close)
         return launcher
 
+    def read_file(self, trees: Sequence[str], path: str) -> bytes | None:
+        """A file's content as a box over these trees would see it; None when there is no such file.
+
+        Raises:
+            SandboxError: a tree is missing, or only root inside may read the file.
+        """
+        with ExitStack() as stack:
+            self._store.hold_trees(trees, stack)
+            return lookup.read_file([self._store.tree(name) for name in reversed(trees)], path)
+
     @contextmanager
     def open(self, trees: Sequence[str], options: BoxOptions = BoxOptions()) -> Iterator[NamespaceBox]:  # noqa: B008 - frozen
         """A box over trees, lowest first.
@@ -126,7 +136,10 @@ class NamespaceEngine:
             "upper": kept or f"uppers/.new-{os.getpid()}-{os.urandom(6).hex()}",
             "keep_upper": kept is not None,
             "binds": [_bind(bind) for bind in options.binds],
-            "files": _machine_files(options),
+            "files": [
+                *((target, content, 0o644) for target, content in _machine_files(options).items()),
+                *((file.target, file.content, file.mode) for file in options.files),
+            ],
             "network": options.network,
             "hostname": options.hostname,
             "nested": options.nested_namespaces,

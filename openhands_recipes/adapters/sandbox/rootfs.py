@@ -89,15 +89,16 @@ def enter(order: dict[str, Any], binds: list[int]) -> Root:
     return root
 
 
-def _write_files(files: dict[str, bytes]) -> list[tuple[str, int]]:
+def _write_files(files: list[tuple[str, bytes, int]]) -> list[tuple[str, int]]:
     os.mkdir(f"{STAGE}/files")
     mounts = []
-    for number, (target, content) in enumerate(files.items()):
+    for number, (target, content, mode) in enumerate(files):
         path = f"{STAGE}/files/{number}"
         with open(path, "wb") as file:
             file.write(content)
+        os.chmod(path, mode)
         fd = linux.clone_mount(path)
-        linux.restrict_mount(fd, _PLAIN)
+        linux.restrict_mount(fd, _PLAIN | (0 if mode & 0o200 else linux.READ_ONLY))
         mounts.append((target, fd))
     return mounts
 

@@ -31,7 +31,7 @@ PROGRAMS = (
         "env",
         "false",
         "grep",
-    "head",
+        "head",
         "id",
         "kill",
         "ln",
