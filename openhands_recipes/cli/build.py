@@ -22,8 +22,12 @@ COMPRESSIONS = ("zstd", "gzip", "both")
 @click.command(short_help="Build the image of a recipe from its lock.")
 @click.argument("names", nargs=-1, required=True)
 @platform_option
-@click.option("--layout", type=click.Path(path_type=Path, file_okay=False), help="Also write an OCI layout here.")
-@click.option("--from", "source", type=click.Choice(["debian"]), default="debian", help="Where packages come from.")
+@click.option(
+    "--layout", type=click.Path(path_type=Path, file_okay=False), help="Also write an OCI layout here."
+)
+@click.option(
+    "--from", "source", type=click.Choice(["debian"]), default="debian", help="Where packages come from."
+)
 @click.option(
     "--compression", type=click.Choice(COMPRESSIONS), default="zstd", show_default=True, help="Of the layers."
 )
@@ -47,7 +51,9 @@ def command(  # noqa: PLR0913 - one parameter an option
     kinds: tuple[Compression, ...] = ("zstd", "gzip") if compression == "both" else (compression,)  # type: ignore[assignment]  # click has checked it
     for name in names:
         for kind in kinds:
-            results.append(_build(world, world.store.name_of(name), platform, kind, layout, text=output == "text"))
+            results.append(
+                _build(world, world.store.name_of(name), platform, kind, layout, text=output == "text")
+            )
     if output == "json":
         print_json(results[0] if len(results) == 1 else results)
 
@@ -80,8 +86,14 @@ def _tell(built: Built, seconds: dict[str, float], compression: Compression) -> 
             for layer in image.layers
         ]
         click.echo(table(rows, header=["layer", "size", ""], right=[1]))
-        stages = ", ".join(f"{name} {human_seconds(value)}" for name, value in seconds.items() if name != "total")
+        stages = ", ".join(
+            f"{name} {human_seconds(value)}" for name, value in seconds.items() if name != "total"
+        )
         click.echo(f"{human_size(built.new_bytes)} new, {human_size(built.reused_bytes)} reused; {stages}")
     state = "unchanged" if built.unchanged else "built"
-    what = f"{image.name} {image.version} {image.platform}" + (f" {compression}" if compression != "zstd" else "")
-    click.echo(f"{what}: {state} in {human_seconds(seconds['total'])}, {human_size(image.size)}\n{image.digest}")
+    what = f"{image.name} {image.version} {image.platform}" + (
+        f" {compression}" if compression != "zstd" else ""
+    )
+    click.echo(
+        f"{what}: {state} in {human_seconds(seconds['total'])}, {human_size(image.size)}\n{image.digest}"
+    )

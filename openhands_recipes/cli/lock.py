@@ -11,8 +11,7 @@ from openhands_recipes.model.platform import PLATFORMS
 
 if TYPE_CHECKING:
     from openhands_recipes.cli.world import World
-    from openhands_recipes.compile.pin import LockChange
-    from openhands_recipes.flows.lock import LockReport
+    from openhands_recipes.flows.lock import LockChange, LockReport
     from openhands_recipes.model.platform import Platform
 
 _MOST_LINES = 40

@@ -38,5 +38,8 @@ def platform_option(command: Callable[..., Any]) -> Callable[..., Any]:
         return cast("Platform", value) if value else this_platform()
 
     return click.option(
-        "--platform", type=click.Choice(PLATFORMS), callback=chosen, help="Platform; this machine's if not given."
+        "--platform",
+        type=click.Choice(PLATFORMS),
+        callback=chosen,
+        help="Platform; this machine's if not given.",
     )(command)

@@ -12,10 +12,15 @@ import click
 def sandbox_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Network, binds, certificates, folder, variables, account."""
     options = [
-        click.option("--network", is_flag=True, help="Share this machine's network, proxies and certificates."),
-        click.option("--bind", "binds", multiple=True, metavar="SRC:DST[:ro]", help="Show a host path inside."),
         click.option(
-            "--ca-bundle", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+            "--network", is_flag=True, help="Share this machine's network, proxies and certificates."
+        ),
+        click.option(
+            "--bind", "binds", multiple=True, metavar="SRC:DST[:ro]", help="Show a host path inside."
+        ),
+        click.option(
+            "--ca-bundle",
+            type=click.Path(path_type=Path, exists=True, dir_okay=False),
             help="Certificates to trust with --network; this machine's own if not given.",
         ),  # fmt: skip
         click.option("--workdir", help="Folder to start in; the recipe's if not given."),

@@ -63,8 +63,14 @@ def _stdin() -> bytes | None:
 def _bind(text: str) -> Bind:
     """`SRC:DST` (writable) or `SRC:DST:ro`."""
     parts = text.split(":")
-    if len(parts) not in (2, 3) or not parts[1].startswith("/") or (len(parts) == 3 and parts[2] not in ("ro", "rw")):
-        raise UsageError(f"not a bind: {text!r}", hint="write SRC:DST or SRC:DST:ro, DST being an absolute path")
+    if (
+        len(parts) not in (2, 3)
+        or not parts[1].startswith("/")
+        or (len(parts) == 3 and parts[2] not in ("ro", "rw"))
+    ):
+        raise UsageError(
+            f"not a bind: {text!r}", hint="write SRC:DST or SRC:DST:ro, DST being an absolute path"
+        )
     source = Path(parts[0]).resolve()
     if not source.exists():
         raise UsageError(f"nothing to bind at {source}", hint="the host path of a bind must exist")

@@ -13,15 +13,16 @@ from openhands_recipes.errors import TestFailureError
 
 if TYPE_CHECKING:
     from openhands_recipes.cli.world import World
-    from openhands_recipes.compile.verdict import Verdict
-    from openhands_recipes.flows.test import TestReport
+    from openhands_recipes.flows.test import TestReport, Verdict
 
 _MOST_OUTPUT = 4000
 
 
 @click.command(short_help="Prove an image: its recipe's tests and the contract.")
 @click.argument("names", nargs=-1, required=True)
-@click.option("--engine", type=click.Choice(["namespaces", "docker"]), default="namespaces", show_default=True)
+@click.option(
+    "--engine", type=click.Choice(["namespaces", "docker"]), default="namespaces", show_default=True
+)
 @click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="Also write JUnit XML here.")
 @format_option()
 @click.pass_obj
@@ -40,7 +41,9 @@ def command(world: World, *, names: tuple[str, ...], engine: str, junit: Path | 
             _tell(report)
     failed = [f"{r.name}: {v.name}" for r in reports for v in r.failed]
     if failed:
-        raise TestFailureError(f"{len(failed)} of {sum(len(r.verdicts) for r in reports)} checks failed: {', '.join(failed)}")
+        raise TestFailureError(
+            f"{len(failed)} of {sum(len(r.verdicts) for r in reports)} checks failed: {', '.join(failed)}"
+        )
 
 
 def _test(world: World, name: str, engine: str) -> TestReport:
@@ -60,10 +63,9 @@ def _test(world: World, name: str, engine: str) -> TestReport:
 
 
 def _write_junit(world: World, path: Path, reports: list[TestReport]) -> None:
-    from openhands_recipes.compile.verdict import junit  # noqa: PLC0415
+    from openhands_recipes.flows.test import as_junit  # noqa: PLC0415 - start-up time
 
-    verdicts = [v for report in reports for v in report.verdicts]
-    world.write_file(path, junit(" ".join(report.name for report in reports), verdicts))
+    world.write_file(path, as_junit(reports))
 
 
 def _as_json(report: TestReport) -> dict[str, object]:
@@ -87,8 +89,14 @@ def _tell(report: TestReport) -> None:
         all_of = [v for v in report.verdicts if v.suite == suite]
         if all_of:
             good = sum(v.ok for v in all_of)
-            extra = f", healthy after {report.seconds_to_health:.1f} s" if suite == "live" and report.seconds_to_health else ""
-            click.echo(f"{'ok  ' if good == len(all_of) else 'FAIL'} {report.name}: {suite}: {good} of {len(all_of)} rules hold{extra}")
+            extra = (
+                f", healthy after {report.seconds_to_health:.1f} s"
+                if suite == "live" and report.seconds_to_health
+                else ""
+            )
+            click.echo(
+                f"{'ok  ' if good == len(all_of) else 'FAIL'} {report.name}: {suite}: {good} of {len(all_of)} rules hold{extra}"
+            )
 
 
 def _tell_failure(verdict: Verdict) -> None:

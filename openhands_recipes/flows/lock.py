@@ -32,6 +32,8 @@ from openhands_recipes.model.lock import Deb, DebianInputs, Lock, PlatformLock
 from openhands_recipes.model.platform import DEBIAN_ARCHITECTURE, Platform
 from openhands_recipes.ports import DebianState
 
+__all__ = ["LockChange", "LockOptions", "LockReport", "lock"]
+
 
 @dataclass(frozen=True)
 class LockOptions:

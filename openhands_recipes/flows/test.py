@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from openhands_recipes.compile.oci.config import StartSettings, start_settings
 from openhands_recipes.compile.oci.contents import Stacked
 from openhands_recipes.compile.oci.contract import Contents, Finding, check_contract
-from openhands_recipes.compile.verdict import Verdict, judge
+from openhands_recipes.compile.verdict import Verdict, judge, junit
 from openhands_recipes.errors import OutsideError
 from openhands_recipes.flows.live import check_live, has_server
 from openhands_recipes.flows.mounted import as_user, trees_of
@@ -128,3 +128,12 @@ def _verdict(suite: str, finding: Finding, *, output: str = "") -> Verdict:
         "" if finding.ok else finding.detail,
         stdout="" if finding.ok else output,
     )
+
+
+def as_junit(reports: Sequence[TestReport]) -> bytes:
+    """Several reports as one JUnit document."""
+    verdicts = [verdict for report in reports for verdict in report.verdicts]
+    return junit(" ".join(report.name for report in reports), verdicts)
+
+
+__all__ = ["TestReport", "Verdict", "as_junit", "static_contract", "test_image"]
