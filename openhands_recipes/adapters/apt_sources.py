@@ -85,6 +85,20 @@ class DebianSources:
         """Snapshots to ask for a suite when no mirror has a file any more."""
         return _unique(mirror.root for mirror in self.snapshots if mirror.serves(suite))
 
+    def as_deb822(
+        self, suites: Iterable[str], *, keyring: str = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    ) -> str:
+        """The best mirror of each suite as apt reads it (sources.list(5)); empty when there is none."""
+        placed: dict[str, list[str]] = {}
+        for suite in suites:
+            root = next((mirror.root for mirror in self.mirrors if mirror.serves(suite)), None)
+            if root is not None:
+                placed.setdefault(root, []).append(suite)
+        return "\n".join(
+            f"Types: deb\nURIs: {root}\nSuites: {' '.join(named)}\nComponents: main\nSigned-By: {keyring}\n"
+            for root, named in placed.items()
+        )
+
     @property
     def all_roots(self) -> tuple[str, ...]:
         """Every root URL, for proxies and for `ohr doctor`."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from openhands_recipes.cli.platforms import this_platform
 from openhands_recipes.errors import UsageError
 from openhands_recipes.flows.build import build
-from openhands_recipes.flows.run import RunRequest, Streams, run
-from openhands_recipes.ports import Bind, BoxOptions
+from openhands_recipes.flows.run import RunRequest, Streams, image_files, run
+from openhands_recipes.ports import Bind, BoxFile, BoxOptions
 
 if TYPE_CHECKING:
     from openhands_recipes.cli.world import World
@@ -41,17 +41,21 @@ def run_in_sandbox(world: World, request: SandboxRequest) -> None:
     binds = tuple(_bind(text) for text in request.binds)
     variables = _variables(request.environment)
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    with world.network_offer(image, enabled=request.network, ca_bundle=request.ca_bundle) as offer:
-        run_request = RunRequest(
-            argv=request.argv,
-            options=BoxOptions(network=request.network, binds=(*offer.binds, *binds), hostname=request.name),
-            environment={**offer.environment, **variables, **_terminal_variables(terminal=terminal)},
-            workdir=request.workdir,
-            terminal=terminal,
-            as_root=request.as_root,
-        )
-        streams = Streams(sys.stdout.buffer, sys.stderr.buffer, None if sys.stdin.isatty() else _stdin())
-        done = run(world.workshop, image, run_request, streams)
+    files: tuple[BoxFile, ...] = ()
+    offered: dict[str, str] = {}
+    if request.network:
+        with image_files(world.workshop, image) as read:
+            files, offered = world.network_offer(read, request.ca_bundle)
+    run_request = RunRequest(
+        argv=request.argv,
+        options=BoxOptions(network=request.network, binds=binds, files=files, hostname=request.name),
+        environment={**offered, **variables, **_terminal_variables(terminal=terminal)},
+        workdir=request.workdir,
+        terminal=terminal,
+        as_root=request.as_root,
+    )
+    streams = Streams(sys.stdout.buffer, sys.stderr.buffer, None if sys.stdin.isatty() else _stdin())
+    done = run(world.workshop, image, run_request, streams)
     if done.exit_code:
         sys.exit(done.exit_code)
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -251,6 +251,30 @@ class World:
         from openhands_recipes.adapters.docker_images import DockerImages
 
         return DockerImages()
+
+    def network_offer(
+        self, image_file: Callable[[str], bytes | None], ca_bundle: Path | None
+    ) -> tuple[tuple[ports.BoxFile, ...], dict[str, str]]:
+        """What a networked sandbox is lent: certificates, proxies, this machine's Debian mirrors."""
+        from openhands_recipes.adapters.machine_ca import apt_sources, network_offer
+        from openhands_recipes.compile.java_keystore import certificates_of, trust_store
+
+        offer = network_offer(
+            image_file, ca_bundle=ca_bundle, write_keystore=lambda pem: trust_store(certificates_of(pem))
+        )
+        files = offer.files
+        if image_file("/etc/apt/sources.list.d/debian.sources") is not None:
+            mirrors = self.debian_sources.as_deb822(self.suites)
+            files = (*files, *([apt_sources(mirrors)] if mirrors else []))
+        return files, dict(offer.environment)
+
+    @cached_property
+    def suites(self) -> tuple[str, ...]:
+        """The Debian suites this registry is pinned to."""
+        from openhands_recipes.compile.recipe.settings import parse_settings
+
+        stored = self.store.settings()
+        return parse_settings(stored.content, file=stored.file).pins.debian.suites
 
     # --- what the verbs share ------------------------------------------------------------------------
 

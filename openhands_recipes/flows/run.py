@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO
 
@@ -45,6 +46,18 @@ def run(shop: Workshop, image: Image, request: RunRequest, streams: Streams) -> 
         return box.run(
             _command(start, request), stdin=streams.stdin, stdout=streams.stdout, stderr=streams.stderr
         )
+
+
+@contextmanager
+def image_files(shop: Workshop, image: Image) -> Iterator[Callable[[str], bytes | None]]:
+    """Reads files of an image as they finally stand; None for those it does not have."""
+    with shop.engine.open(trees_of(shop, image)) as box:
+
+        def read(path: str) -> bytes | None:
+            done = box.run(Command(("/bin/cat", path), keep_capabilities=True))
+            return done.stdout if done.exit_code == 0 else None
+
+        yield read
 
 
 def _command(start: StartSettings, request: RunRequest) -> Command:

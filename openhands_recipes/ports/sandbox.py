@@ -30,15 +30,6 @@ class BoxFile:
 
 
 @dataclass(frozen=True)
-class BoxFile:
-    """A file shown inside that is on no disk: root's, read-only, never part of the changes."""
-
-    target: str
-    content: bytes
-    mode: int = 0o644
-
-
-@dataclass(frozen=True)
 class Limits:
     """rlimits and cgroup limits; None leaves the machine's own."""
 
