@@ -6,12 +6,12 @@ blobs it names. One whose blobs are gone counts as absent: the layer is packed a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
-from typing import IO
-
-from pydantic import ValidationError
+from typing import IO, Any
 
 from openhands_recipes.adapters.atomic import atomic_write
 from openhands_recipes.adapters.blobs import BlobStore
@@ -19,23 +19,19 @@ from openhands_recipes.adapters.cache_dir import CacheDir, cache_error
 from openhands_recipes.adapters.docker_archive import write_docker_archive
 from openhands_recipes.adapters.layer_stream import gone, open_layer
 from openhands_recipes.adapters.oci_layout import write_layout
-from openhands_recipes.model.base import Model
-from openhands_recipes.model.digest import Digest, digest_of, digest_of_json, hex_of
+from openhands_recipes.model.digest import Digest, canonical_json, digest_of, digest_of_json, hex_of
 from openhands_recipes.model.image import Compression, Image, Layer
-from openhands_recipes.model.platform import Platform
 
 CodecRules = Callable[[Compression], Mapping[str, str | int]]
 
 
-class ImageRecord(Model):
-    """An image as it is remembered: its documents are blobs like its layers."""
+def _layer(value: Any) -> Layer:  # noqa: ANN401 - what a record holds
+    """A layer from its record.
 
-    name: str
-    version: str
-    platform: Platform
-    config: Digest
-    manifest: Digest
-    layers: tuple[Layer, ...]
+    Raises:
+        TypeError: it is no such record.
+    """
+    return Layer(**value)
 
 
 class LocalImageStore:
@@ -55,8 +51,8 @@ class LocalImageStore:
     def layer(self, key: Digest, compression: Compression) -> Layer | None:
         """A layer packed before under this key with the codec of today."""
         try:
-            layer = Layer.model_validate_json(self._layer_record(key, compression).read_bytes())
-        except (FileNotFoundError, ValidationError):
+            layer = _layer(json.loads(self._layer_record(key, compression).read_bytes()))
+        except (FileNotFoundError, ValueError, TypeError):
             return None
         return layer if self._blobs.path(layer.digest, size=layer.size) is not None else None
 
@@ -66,7 +62,7 @@ class LocalImageStore:
         Raises:
             OutsideError: the cache cannot be written.
         """
-        self._keep(self._layer_record(key, layer.compression), layer)
+        self._keep(self._layer_record(key, layer.compression), asdict(layer))
 
     def blob(self, digest: Digest) -> Path:
         """A layer's, config's or manifest's bytes.
@@ -91,20 +87,17 @@ class LocalImageStore:
     def image(self, key: Digest) -> Image | None:
         """The image built before from the same inputs, if all its bytes are still there."""
         try:
-            record = ImageRecord.model_validate_json(self._record("images", key).read_bytes())
-        except (FileNotFoundError, ValidationError):
+            record = json.loads(self._record("images", key).read_bytes())
+            layers = tuple(map(_layer, record["layers"]))
+            config, manifest = (self._document(Digest(record[name])) for name in ("config", "manifest"))
+            named = {name: record[name] for name in ("name", "version", "platform")}
+        except (FileNotFoundError, ValueError, TypeError, KeyError):
             return None
-        documents = [self._document(digest) for digest in (record.config, record.manifest)]
-        layers = record.layers
         if any(self._blobs.path(layer.digest, size=layer.size) is None for layer in layers):
             return None
-        config, manifest = documents
         if config is None or manifest is None:
             return None
-        return Image(
-            name=record.name, version=record.version, platform=record.platform,
-            config=config, manifest=manifest, layers=layers,
-        )  # fmt: skip
+        return Image(**named, config=config, manifest=manifest, layers=layers)
 
     def keep_image(self, key: Digest, image: Image) -> None:
         """Remember an image whose layers are all in the cache.
@@ -112,10 +105,11 @@ class LocalImageStore:
         Raises:
             OutsideError: the cache cannot be written.
         """
-        record = ImageRecord(
-            name=image.name, version=image.version, platform=image.platform, layers=image.layers,
-            config=self._blobs.add(image.config), manifest=self._blobs.add(image.manifest),
-        )  # fmt: skip
+        record = {
+            "name": image.name, "version": image.version, "platform": image.platform,
+            "layers": [asdict(layer) for layer in image.layers],
+            "config": self._blobs.add(image.config), "manifest": self._blobs.add(image.manifest),
+        }  # fmt: skip
         self._keep(self._record("images", key), record)
 
     def write_layout(self, folder: Path, image: Image) -> None:
@@ -144,10 +138,10 @@ class LocalImageStore:
         name = hex_of(key)
         return self._cache.root / kind / name[:2] / f"{name}{suffix}.json"
 
-    def _keep(self, path: Path, record: Model) -> None:
+    def _keep(self, path: Path, record: dict[str, Any]) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            atomic_write(path, record.model_dump_json().encode())
+            atomic_write(path, canonical_json(record))
         except OSError as error:
             raise cache_error(error, path.parent) from error
 

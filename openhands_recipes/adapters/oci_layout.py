@@ -110,7 +110,7 @@ def _manifests(path: Path) -> list[dict[str, Any]]:
 def _described(image: Image) -> dict[str, Any]:
     size = len(image.manifest)
     return Descriptor(
-        mediaType=MANIFEST_TYPE, digest=image.digest, size=size, platform=_platform(image)
+        media_type=MANIFEST_TYPE, digest=image.digest, size=size, platform=_platform(image)
     ).to_json()
 
 
@@ -122,7 +122,7 @@ def _platform(image: Image) -> dict[str, str]:
 def _indexed(folder: Path, entries: list[dict[str, Any]]) -> dict[str, Any]:
     content = canonical_json({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": entries})
     _write(folder, content)
-    return Descriptor(mediaType=INDEX_TYPE, digest=digest_of(content), size=len(content)).to_json()
+    return Descriptor(media_type=INDEX_TYPE, digest=digest_of(content), size=len(content)).to_json()
 
 
 def _write(folder: Path, content: bytes) -> None:

@@ -13,7 +13,7 @@ import queue
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any, Protocol, cast
 
 from openhands_recipes.adapters.blobs import BlobStore
@@ -96,7 +96,7 @@ class LayerPacker:
             layers |= self._pack_all(list(todo.values()), compression, stage)
         packed = [(order, layers[order.key]) for order in orders]
         return tuple(
-            layer if layer.group == order.group else layer.model_copy(update={"group": order.group})
+            layer if layer.group == order.group else replace(layer, group=order.group)
             for order, layer in packed
             if layer is not None
         )

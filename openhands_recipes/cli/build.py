@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from openhands_recipes.cli.building import have_image
 from openhands_recipes.cli.output import format_option, human_seconds, human_size, print_json, table
 from openhands_recipes.cli.platforms import platform_option
 
 if TYPE_CHECKING:
     from openhands_recipes.cli.world import World
-    from openhands_recipes.flows.build import Built
+    from openhands_recipes.flows.fast_path import Built
     from openhands_recipes.model.image import Compression
     from openhands_recipes.model.platform import Platform
 
@@ -61,12 +62,10 @@ def command(  # noqa: PLR0913 - one parameter an option
 def _build(  # noqa: PLR0913 - the command's own parameters
     world: World, name: str, platform: Platform, compression: Compression, layout: Path | None, *, text: bool
 ) -> dict[str, Any]:
-    from openhands_recipes.flows.build import build  # noqa: PLC0415 - start-up time
-
     before = dict(world.progress.seconds)
     began = world.clock.monotonic()
     with world.about(name, platform=platform) as subject:
-        built = build(world.workshop, name, platform=platform, compression=compression)
+        built = have_image(world, name, platform=platform, compression=compression)
         subject.version, subject.digest = built.image.version, built.image.digest
         subject.bytes = {"new": built.new_bytes, "reused": built.reused_bytes}
         if layout is not None:

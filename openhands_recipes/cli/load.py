@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from openhands_recipes.cli.building import have_image
 from openhands_recipes.cli.output import format_option, print_json
 from openhands_recipes.cli.platforms import platform_option
 
@@ -40,10 +41,8 @@ def command(
 
 
 def _load(world: World, name: str, platform: Platform, tag: str | None) -> dict[str, str]:
-    from openhands_recipes.flows.build import build  # noqa: PLC0415 - start-up time
-
     with world.about(name, platform=platform) as subject:
-        image = build(world.workshop, name, platform=platform, compression="zstd").image
+        image = have_image(world, name, platform=platform).image
         subject.version, subject.digest = image.version, image.digest
         with world.progress.stage("load"):
             loaded = world.docker_images.load(

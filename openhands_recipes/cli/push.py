@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from openhands_recipes.cli.building import have_image
 from openhands_recipes.cli.output import format_option, human_seconds, human_size, print_json
 from openhands_recipes.cli.platforms import this_platform
 from openhands_recipes.model.platform import PLATFORMS
@@ -67,12 +68,12 @@ def command(  # noqa: PLR0913 - one parameter an option
 def _doors(
     world: World, registry: Registry, platforms: tuple[Platform, ...], compression: Compression
 ) -> PushDoors:
-    from openhands_recipes.flows.build import build  # noqa: PLC0415 - start-up time
-    from openhands_recipes.flows.push import PushDoors  # noqa: PLC0415
+    from openhands_recipes.flows.push import PushDoors  # noqa: PLC0415 - start-up time
 
     def images(name: str) -> tuple[Image, ...]:
-        shop = world.workshop
-        return tuple(build(shop, name, platform=one, compression=compression).image for one in platforms)
+        return tuple(
+            have_image(world, name, platform=one, compression=compression).image for one in platforms
+        )
 
     return PushDoors(
         build=images,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from openhands_recipes.cli.building import have_image
 from openhands_recipes.cli.platforms import this_platform
 from openhands_recipes.errors import UsageError
-from openhands_recipes.flows.build import build
 from openhands_recipes.flows.run import RunRequest, Streams, image_files, run
 from openhands_recipes.ports import Bind, BoxFile, BoxOptions
 
@@ -36,7 +36,7 @@ def run_in_sandbox(world: World, request: SandboxRequest) -> None:
     """Run and leave with the command's exit code."""
     platform = this_platform()
     with world.about(request.name, platform=platform) as subject:
-        image = build(world.workshop, request.name, platform=platform, compression="zstd").image
+        image = have_image(world, request.name, platform=platform).image
         subject.version, subject.digest = image.version, image.digest
     binds = tuple(_bind(text) for text in request.binds)
     variables = _variables(request.environment)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from openhands_recipes.cli.building import have_image
 from openhands_recipes.cli.output import format_option, human_seconds, print_json
 from openhands_recipes.cli.platforms import this_platform
 from openhands_recipes.errors import TestFailureError
@@ -47,7 +48,6 @@ def command(world: World, *, names: tuple[str, ...], engine: str, junit: Path | 
 
 
 def _test(world: World, name: str, engine: str) -> TestReport:
-    from openhands_recipes.flows.build import build  # noqa: PLC0415 - start-up time
     from openhands_recipes.flows.chain import Library  # noqa: PLC0415
     from openhands_recipes.flows.test import test_image  # noqa: PLC0415
     from openhands_recipes.ports import BoxOptions  # noqa: PLC0415
@@ -55,7 +55,7 @@ def _test(world: World, name: str, engine: str) -> TestReport:
     platform = this_platform()
     with world.about(name, platform=platform) as subject:
         shop = world.workshop if engine == "namespaces" else world.docker_workshop
-        image = build(world.workshop, name, platform=platform, compression="zstd").image
+        image = have_image(world, name, platform=platform).image
         subject.version, subject.digest = image.version, image.digest
         composed = Library.of(shop.store).composed(name)
         report = test_image(shop, composed, image, options=BoxOptions())

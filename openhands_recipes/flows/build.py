@@ -7,8 +7,6 @@ packages, the recipe's own files. Each is packed once for every image that has i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from openhands_recipes.compile.oci.image import assemble
 from openhands_recipes.compile.oci.root import own_files, with_folders
@@ -17,7 +15,7 @@ from openhands_recipes.compile.pin import Chain, LockedLevel
 from openhands_recipes.errors import UsageError
 from openhands_recipes.flows.chain import Library
 from openhands_recipes.flows.debian_level import DebianLevel, add_debian, epoch_of, known_real
-from openhands_recipes.flows.fast_path import image_key
+from openhands_recipes.flows.fast_path import Built, built_before, image_key
 from openhands_recipes.flows.mounted import remember_trees
 from openhands_recipes.flows.packing import Packing
 from openhands_recipes.flows.parts import deb_part, fragments_of
@@ -26,51 +24,12 @@ from openhands_recipes.flows.stack import Stack, order_of, paths_of
 from openhands_recipes.flows.workshop import Workshop
 from openhands_recipes.model.digest import Digest, digest_of_json
 from openhands_recipes.model.fragment import Entry
-from openhands_recipes.model.image import Compression, Image
+from openhands_recipes.model.image import Compression
 from openhands_recipes.model.platform import Platform
 from openhands_recipes.ports import LayerOrder
 
 ROOT_RULES = 1
 """Raise it when a recipe's own files become other bytes."""
-
-
-@dataclass(frozen=True)
-class Built:
-    """An image and what making it took."""
-
-    image: Image
-    reused: frozenset[Digest]
-    """Layers that were in the cache before."""
-    unchanged: bool
-    """Nothing had to be looked at: the fast path."""
-
-    @property
-    def new_bytes(self) -> int:
-        """Compressed bytes of layers made now."""
-        return sum(layer.size for layer in self.image.layers if layer.digest not in self.reused)
-
-    @property
-    def reused_bytes(self) -> int:
-        """Compressed bytes of layers made before."""
-        return sum(layer.size for layer in self.image.layers if layer.digest in self.reused)
-
-    def to_json(self, seconds: dict[str, float]) -> dict[str, Any]:
-        """The record `ohr build --format json` prints."""
-        layers = [
-            {"digest": layer.digest, "diff_id": layer.diff_id, "size": layer.size, "group": layer.group}
-            for layer in self.image.layers
-        ]
-        return {
-            "name": self.image.name,
-            "version": self.image.version,
-            "platform": self.image.platform,
-            "digest": self.image.digest,
-            "size": self.image.size,
-            "layers": layers,
-            "new_bytes": self.new_bytes,
-            "reused_bytes": self.reused_bytes,
-            "seconds": {name: round(value, 3) for name, value in seconds.items()},
-        }
 
 
 def build(shop: Workshop, name: str, *, platform: Platform, compression: Compression) -> Built:
@@ -81,10 +40,9 @@ def build(shop: Workshop, name: str, *, platform: Platform, compression: Compres
         DownloadError: a locked part cannot be had any more.
         VerificationError: bytes are not what the lock promises.
     """
-    key = image_key(shop.store, name, platform=platform, compression=compression)
-    image = shop.images.image(key) if key else None
-    if image is not None:
-        return Built(image, frozenset(layer.digest for layer in image.layers), unchanged=True)
+    known = built_before(shop, name, platform=platform, compression=compression)
+    if known is not None:
+        return known
     chain = Library.of(shop.store).chain(name)
     if platform not in chain[-1].lock.platforms:
         raise UsageError(
@@ -104,7 +62,8 @@ def build(shop: Workshop, name: str, *, platform: Platform, compression: Compres
     shop.blobs.add(image.config)
     shop.blobs.add(image.manifest)
     remember_trees(shop, image, stack)
-    if key:
+    key = image_key(shop.store, name, platform=platform, compression=compression)
+    if key is not None:
         shop.images.keep_image(key, image)
     return Built(image, reused, unchanged=False)
 

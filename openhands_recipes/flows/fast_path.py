@@ -6,13 +6,66 @@ Reads no part, parses no YAML, builds no model: an unchanged image must be recog
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from typing import Any
 
 from openhands_recipes import __version__
+from openhands_recipes.flows.workshop import Workshop
 from openhands_recipes.model.digest import Digest, digest_of, digest_of_json
+from openhands_recipes.model.image import Compression, Image
+from openhands_recipes.model.platform import Platform
 from openhands_recipes.ports import RecipeStore
 
 KEY_RULES = 1
 """Raise it together with any rule a lock does not record."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """An image and what making it took."""
+
+    image: Image
+    reused: frozenset[Digest]
+    """Layers that were in the cache before."""
+    unchanged: bool
+    """Nothing had to be looked at: the fast path."""
+
+    @property
+    def new_bytes(self) -> int:
+        """Compressed bytes of layers made now."""
+        return sum(layer.size for layer in self.image.layers if layer.digest not in self.reused)
+
+    @property
+    def reused_bytes(self) -> int:
+        """Compressed bytes of layers made before."""
+        return sum(layer.size for layer in self.image.layers if layer.digest in self.reused)
+
+    def to_json(self, seconds: dict[str, float]) -> dict[str, Any]:
+        """The record `ohr build --format json` prints."""
+        layers = [
+            {"digest": layer.digest, "diff_id": layer.diff_id, "size": layer.size, "group": layer.group}
+            for layer in self.image.layers
+        ]
+        return {
+            "name": self.image.name,
+            "version": self.image.version,
+            "platform": self.image.platform,
+            "digest": self.image.digest,
+            "size": self.image.size,
+            "layers": layers,
+            "new_bytes": self.new_bytes,
+            "reused_bytes": self.reused_bytes,
+            "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        }
+
+
+def built_before(shop: Workshop, name: str, *, platform: Platform, compression: Compression) -> Built | None:
+    """The image of exactly these recipes and locks, if it was built before."""
+    key = image_key(shop.store, name, platform=platform, compression=compression)
+    image = shop.images.image(key) if key is not None else None
+    if image is None:
+        return None
+    return Built(image, frozenset(layer.digest for layer in image.layers), unchanged=True)
 
 
 def image_key(store: RecipeStore, name: str, *, platform: str, compression: str) -> Digest | None:

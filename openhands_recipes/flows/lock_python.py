@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from openhands_recipes.compile.python.pylock import choose_wheels, fits, pins
@@ -131,7 +133,7 @@ class _Resolution:
 
     def added(self) -> list[Wheel]:
         """The wheels that come on top of the parents', sorted by name."""
-        if not self._world.requirements and self._world.parents:
+        if all(self._met(text) for text in self._requirements):
             return []
         answer = self._answer()
         chosen = choose_wheels(answer, python_version=self._world.python_version, platform=self._platform)
@@ -140,6 +142,14 @@ class _Resolution:
             for wheel in chosen
             if wheel.name not in self._fixed
         ]
+
+    def _met(self, text: str) -> bool:
+        """Whether parents surely meet a requirement already; extras and markers are the resolver's to judge."""
+        requirement = Requirement(text)
+        fixed = self._fixed.get(canonicalize_name(requirement.name))
+        if fixed is None or requirement.extras or requirement.marker:
+            return False
+        return requirement.specifier.contains(fixed[0].version, prereleases=True)
 
     def _made(self, file: str) -> Wheel | None:
         return next((wheel for wheel in self._offered.values() if wheel.file == file), None)

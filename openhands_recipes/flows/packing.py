@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -35,7 +36,7 @@ class Packing:
 
     def _pack(self, order: LayerOrder) -> Layer:
         (layer,) = self._shop.packer.pack([order], compression=self._compression, stage=self._stage)
-        return layer.model_copy(update={"group": order.group})
+        return replace(layer, group=order.group)
 
     def layers(self, orders: Sequence[LayerOrder]) -> tuple[Layer, ...]:
         """The packed layers in the order asked for.

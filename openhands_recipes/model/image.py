@@ -1,12 +1,13 @@
-"""OCI images as values (image-spec 1.1: descriptor, config, manifest, index)."""
+"""OCI images as values (image-spec 1.1: descriptor, config, manifest, index).
+
+Plain dataclasses: an unchanged image is recognised, pushed and run without loading pydantic.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import Field
-
-from openhands_recipes.model.base import Model
 from openhands_recipes.model.digest import Digest, canonical_json, digest_of
 from openhands_recipes.model.platform import Platform
 
@@ -21,10 +22,11 @@ LAYER_TYPES = {
 Compression = Literal["zstd", "gzip", "none"]
 
 
-class Descriptor(Model):
+@dataclass(frozen=True)
+class Descriptor:
     """Type, digest and size of a blob (image-spec, descriptor.md)."""
 
-    media_type: str = Field(alias="mediaType")
+    media_type: str
     digest: Digest
     size: int
     annotations: dict[str, str] | None = None
@@ -32,10 +34,16 @@ class Descriptor(Model):
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in a manifest or an index."""
-        return self.model_dump(by_alias=True, exclude_none=True)
+        written: dict[str, Any] = {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
+        if self.annotations is not None:
+            written["annotations"] = self.annotations
+        if self.platform is not None:
+            written["platform"] = self.platform
+        return written
 
 
-class Layer(Model):
+@dataclass(frozen=True)
+class Layer:
     """A packed layer: what it contains before compression (`diff_id`) and its blob after."""
 
     diff_id: Digest
@@ -48,10 +56,11 @@ class Layer(Model):
 
     def descriptor(self) -> Descriptor:
         """The layer as a manifest lists it."""
-        return Descriptor(mediaType=LAYER_TYPES[self.compression], digest=self.digest, size=self.size)
+        return Descriptor(media_type=LAYER_TYPES[self.compression], digest=self.digest, size=self.size)
 
 
-class Image(Model):
+@dataclass(frozen=True)
+class Image:
     """One platform's image: canonical config and manifest bytes and the layers beneath them."""
 
     name: str
@@ -79,7 +88,7 @@ def index_of(images: tuple[Image, ...], *, annotations: dict[str, str]) -> bytes
         system, _, architecture = image.platform.partition("/")
         manifests.append(
             Descriptor(
-                mediaType=MANIFEST_TYPE,
+                media_type=MANIFEST_TYPE,
                 digest=image.digest,
                 size=len(image.manifest),
                 platform={"os": system, "architecture": architecture},

@@ -31,7 +31,9 @@ from openhands_recipes.model.image import (
 )
 
 COMPRESSION_OF: dict[str, Compression] = {
-    media_type: compression for compression, media_type in LAYER_TYPES.items()
+    LAYER_TYPES["zstd"]: "zstd",
+    LAYER_TYPES["gzip"]: "gzip",
+    LAYER_TYPES["none"]: "none",
 }
 
 
@@ -92,7 +94,7 @@ def make_sample(
         {
             "schemaVersion": 2,
             "mediaType": MANIFEST_TYPE,
-            "config": Descriptor(mediaType=CONFIG_TYPE, digest=digest_of(config), size=len(config)).to_json(),
+            "config": Descriptor(media_type=CONFIG_TYPE, digest=digest_of(config), size=len(config)).to_json(),
             "layers": [layer.descriptor().to_json() for layer in packed],
         }
     )
@@ -112,7 +114,7 @@ def write_layout(folder: Path, image: Image) -> None:
     for content in (image.config, image.manifest):
         _keep(folder, content)
     top = Descriptor(
-        mediaType=MANIFEST_TYPE,
+        media_type=MANIFEST_TYPE,
         digest=image.digest,
         size=len(image.manifest),
         annotations={"org.opencontainers.image.ref.name": image.version},

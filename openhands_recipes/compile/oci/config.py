@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from openhands_recipes.compile.oci.settings import LABEL
+from openhands_recipes.compile.oci.labels import LABEL
 from openhands_recipes.model.image import Image
 
 
@@ -33,7 +33,12 @@ class StartSettings:
     @property
     def shell_environment(self) -> dict[str, str]:
         """The image's variables and those a login would set."""
-        return {"HOME": self.home, "USER": self.user or "root", "LOGNAME": self.user or "root", **self.environment}
+        return {
+            "HOME": self.home,
+            "USER": self.user or "root",
+            "LOGNAME": self.user or "root",
+            **self.environment,
+        }
 
 
 def start_settings(image: Image) -> StartSettings:

@@ -79,7 +79,12 @@ def _normal(pieces: list[str]) -> str:
 
 def check_contract(contents: Contents, start: StartSettings) -> tuple[Finding, ...]:
     """Every rule that applies to the image, in a fixed order."""
-    findings = [*_account(contents, start), *_folders(contents), *_settings(contents, start), *_tools(contents)]
+    findings = [
+        *_account(contents, start),
+        *_folders(contents),
+        *_settings(contents, start),
+        *_tools(contents),
+    ]
     if contents.find(AGENT_SERVER) is not None or start.entrypoint:
         findings += _agent_server(contents, start)
     return tuple(findings)
@@ -92,7 +97,9 @@ def _account(contents: Contents, start: StartSettings) -> Iterator[Finding]:
     home = f"home/{name}"
     yield Finding("account", fields[2:4] == [str(uid), str(gid)], line or f"no account {name} in /etc/passwd")
     yield Finding("shell", fields[-1:] == ["/bin/bash"], f"{name} starts {fields[-1] or 'nothing'}")
-    yield Finding("runs-as", (start.uid, start.gid) == (uid, gid), f"the image starts as {start.uid}:{start.gid}")
+    yield Finding(
+        "runs-as", (start.uid, start.gid) == (uid, gid), f"the image starts as {start.uid}:{start.gid}"
+    )
     yield _owned(contents, "home", home, uid, gid)
     yield _owned(contents, "workspace", "workspace", uid, gid)
     yield _owned(contents, "project", "workspace/project", uid, gid)
@@ -122,13 +129,19 @@ def _settings(contents: Contents, start: StartSettings) -> Iterator[Finding]:
         value = start.environment.get(name, "")
         yield Finding(name.lower(), value == "C.UTF-8", f"{name}={value}")
     store = contents.text("etc/ssl/certs/ca-certificates.crt")
-    yield Finding("certificates", store.count("BEGIN CERTIFICATE") > 0, f"{store.count('BEGIN CERTIFICATE')} authorities")
+    yield Finding(
+        "certificates",
+        store.count("BEGIN CERTIFICATE") > 0,
+        f"{store.count('BEGIN CERTIFICATE')} authorities",
+    )
     yield Finding("layers", contents.layers <= _MOST_LAYERS, f"{contents.layers} layers")
 
 
 def _tools(contents: Contents) -> Iterator[Finding]:
     missing = [tool for tool in TOOLS if not _on_path(contents, tool)]
-    yield Finding("tools", not missing, f"missing: {', '.join(missing)}" if missing else f"{len(TOOLS)} tools")
+    yield Finding(
+        "tools", not missing, f"missing: {', '.join(missing)}" if missing else f"{len(TOOLS)} tools"
+    )
 
 
 def _on_path(contents: Contents, tool: str) -> bool:
@@ -149,4 +162,6 @@ def _agent_server(contents: Contents, start: StartSettings) -> Iterator[Finding]
     wanted = {"8000/tcp", "8001/tcp", "8011/tcp", "8012/tcp"}
     yield Finding("ports", wanted <= set(start.ports), f"ports {', '.join(start.ports) or 'none'}")
     offline = start.environment.get("LITELLM_LOCAL_MODEL_COST_MAP", "") == "True"
-    yield Finding("offline-start", offline, "LITELLM_LOCAL_MODEL_COST_MAP=True lets it start without internet")
+    yield Finding(
+        "offline-start", offline, "LITELLM_LOCAL_MODEL_COST_MAP=True lets it start without internet"
+    )

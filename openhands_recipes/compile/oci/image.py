@@ -71,7 +71,7 @@ def _config(platform: Platform, layers: Sequence[Layer], settings: ImageSettings
 
 
 def _manifest(config: bytes, layers: Sequence[Layer], settings: ImageSettings) -> dict[str, Any]:
-    descriptor = Descriptor(mediaType=CONFIG_TYPE, digest=digest_of(config), size=len(config))
+    descriptor = Descriptor(media_type=CONFIG_TYPE, digest=digest_of(config), size=len(config))
     manifest: dict[str, Any] = {
         "schemaVersion": 2,
         "mediaType": MANIFEST_TYPE,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from openhands_recipes.compile.oci.image import ImageSettings
+from openhands_recipes.compile.oci.labels import LABEL
 from openhands_recipes.model.composed import Composed
 from openhands_recipes.model.digest import Digest
-
-LABEL = "io.github.openhands-recipes"
 
 
 def image_settings(composed: Composed, *, created: str, lock: Digest) -> ImageSettings:

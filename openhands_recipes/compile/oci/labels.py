@@ -1,0 +1,3 @@
+"""Names of the labels our images carry beside the OCI ones."""
+
+LABEL = "io.github.openhands-recipes"
