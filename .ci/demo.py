@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import shutil
 import socket
 import subprocess
@@ -44,7 +45,7 @@ class Ohr:
     def __call__(self, *arguments: str, may_fail: bool = False) -> tuple[int, str]:
         """Run it with its talk shown; exit code and what it printed as its result."""
         shown = [word for word in arguments if word not in ("--format", "json")]
-        print("$ ohr " + " ".join(shown), file=sys.stderr, flush=True)
+        print("$ ohr " + shlex.join(shown), file=sys.stderr, flush=True)
         done = subprocess.run(
             [OHR, "-v", "--root", str(self.root), *arguments],
             stdin=subprocess.DEVNULL,
