@@ -15,6 +15,7 @@ from typing import Any
 from bench import builds, check, startup
 from bench.harness import TREE, Bench, LackingError, say, table, write_report
 from bench.processes import FailedError
+from bench.push_noop import push_noop
 from bench.workshop import Workshop
 
 BENCHES: dict[str, Callable[[Workshop], Bench]] = {
@@ -23,6 +24,7 @@ BENCHES: dict[str, Callable[[Workshop], Bench]] = {
     "build_cold": builds.build_cold,
     "build_again": builds.build_again,
     "push_again": builds.push_again,
+    "push_noop": push_noop,
     "add_one": builds.add_one,
     "run_first_output": startup.run_first_output,
     "memory_build": builds.memory_build,

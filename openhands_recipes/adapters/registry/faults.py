@@ -105,7 +105,7 @@ def broken(error: Exception, url: str, *, contacted: bool) -> RegistryError:
                 )
             case ssl.SSLError() if not contacted:
                 return RegistryError(
-                    f"{host} does not speak TLS ({cause.reason or 'handshake failed'})",
+                    f"{host} does not speak TLS ({getattr(cause, 'reason', None) or 'handshake failed'})",
                     where=where,
                     hint="add --plain-http if this registry serves HTTP",
                 )

@@ -9,15 +9,17 @@ from typing import IO, Any
 
 import pytest
 
+from openhands_recipes.cli import load as load_command
+from openhands_recipes.cli import push as push_command
 from openhands_recipes.cli.main import run_with
 from openhands_recipes.cli.world import World
-from openhands_recipes.flows import build as build_flow
 from openhands_recipes.model.digest import Digest, digest_of
-from openhands_recipes.model.image import Image, Layer
+from openhands_recipes.model.image import Compression, Image, Layer
+from openhands_recipes.model.platform import Platform
 from openhands_recipes.model.reference import RegistryAddress
 from openhands_recipes.ports import PushOrder, PushReport, Stage
 
-ID = "sha256:" + "1" * 64
+ID = Digest("sha256:" + "1" * 64)
 
 
 class Scene:
@@ -42,7 +44,7 @@ class Scene:
     def push(
         self, order: PushOrder, *, blobs: Callable[[Digest], Path], stage: Stage | None = None
     ) -> PushReport:
-        assert blobs(Digest(ID)).name == ID
+        assert blobs(ID).name == ID
         assert stage
         self.orders.append(order)
         size = order.images[0].size
@@ -55,7 +57,9 @@ class Scene:
             requests=1 if self.present else 7,
         )
 
-    def build(self, _: Any, name: str, *, platform: Any, compression: Any) -> Any:
+    def have_image(
+        self, _: World, name: str, *, platform: Platform, compression: Compression = "zstd"
+    ) -> Any:
         self.built.append((name, platform, compression))
         layer = Layer(
             diff_id=ID,
@@ -81,12 +85,12 @@ class Scene:
 def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     made = Scene(tmp_path)
     monkeypatch.setenv("OHR_STATE", str(tmp_path / "state"))
-    monkeypatch.setattr(build_flow, "build", made.build)
+    for module in (push_command, load_command):
+        monkeypatch.setattr(module, "have_image", made.have_image)
     monkeypatch.setattr(
         World, "registry", lambda _, address, *, plain_http: made.registry(address, plain_http=plain_http)
     )
     monkeypatch.setattr(World, "docker_images", made)
-    monkeypatch.setattr(World, "workshop", None)
     monkeypatch.setattr(World, "store", SimpleNamespace(name_of=lambda place: place))
     store = SimpleNamespace(
         blob=lambda digest: tmp_path / digest,
