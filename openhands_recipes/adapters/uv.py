@@ -36,7 +36,8 @@ PASSED_ON = frozenset(
     {
         "HOME", "PATH", "XDG_DATA_HOME", "NETRC", "TMPDIR", "LANG", "LC_ALL",
         "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
-        "SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CLIENT_CERT", "UV_HTTP_TIMEOUT", "UV_KEYRING_PROVIDER",
+        "SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CLIENT_CERT", "UV_HTTP_TIMEOUT", "UV_HTTP_RETRIES",
+        "UV_KEYRING_PROVIDER",
     }
 )  # fmt: skip
 """Everything uv may know of this machine: the way to the index and the keys to it."""
@@ -88,7 +89,7 @@ class UvIndex:
             content = tenacity.Retrying(
                 retry=tenacity.retry_if_exception_type(PassingUvError),
                 stop=tenacity.stop_after_attempt(self._patience.attempts),
-                wait=tenacity.wait_exponential_jitter(self._patience.first, self._patience.longest),
+                wait=tenacity.wait_random_exponential(self._patience.first, self._patience.longest),
                 reraise=True,
             )(self._compile_once, request)
         except PassingUvError as error:

@@ -144,7 +144,7 @@ class _Resolution:
         ]
 
     def _met(self, text: str) -> bool:
-        """Whether parents surely meet a requirement already; extras and markers are the resolver's to judge."""
+        """Whether parents surely meet a requirement; extras and markers are the resolver's to judge."""
         requirement = Requirement(text)
         fixed = self._fixed.get(canonicalize_name(requirement.name))
         if fixed is None or requirement.extras or requirement.marker:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from openhands_recipes.errors import ResolutionError
+from openhands_recipes.model.lock import Tarball
 from openhands_recipes.model.platform import Platform
 
 FOLDER = "node_modules/"
@@ -136,6 +137,24 @@ def for_npm(text: str) -> str:
     for entry in value["packages"].values():
         entry.pop("resolved", None)
     return json.dumps(value)
+
+
+def placed(
+    lockfile: str, tarballs: Iterable[Tarball], platform: Platform
+) -> tuple[tuple[NodePackage, Tarball], ...]:
+    """Every folder of an image with the tarball that fills it, sorted by location.
+
+    Raises:
+        ResolutionError: lockfile and tarballs of the lock do not belong together.
+    """
+    known = {tarball.integrity: tarball for tarball in tarballs}
+    listed = [package for package in packages_for(read_lockfile(lockfile), platform) if not package.bundled]
+    lost = [package.name for package in listed if package.integrity not in known]
+    if lost:
+        raise ResolutionError(
+            f"the lock lists no tarball for npm's {', '.join(lost)}", hint="run `ohr lock` to write it anew"
+        )
+    return tuple((package, known[package.integrity]) for package in listed)
 
 
 def packages_for(packages: Iterable[NodePackage], platform: Platform) -> tuple[NodePackage, ...]:
