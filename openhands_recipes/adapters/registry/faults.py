@@ -158,7 +158,9 @@ def _meaning(answer: Answer, code: str, caller: Caller) -> tuple[str, str]:
         "origin": caller.origin,
     }
     if answer.status == 401:
-        keys = ["401 known" if caller.origin else "401"]
+        # The login itself was fine if all that is wrong is what it allows (RFC 6750, 3.1).
+        narrow = "insufficient_scope" in answer.headers.get("www-authenticate", "")
+        keys = [("403" if narrow else "401 known") if caller.origin else "401"]
     else:
         keys = [code, str(answer.status) if not (code and answer.status == 404) else ""]
     for key in keys:
