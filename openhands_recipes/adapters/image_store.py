@@ -16,9 +16,8 @@ from typing import IO, Any
 from openhands_recipes.adapters.atomic import atomic_write
 from openhands_recipes.adapters.blobs import BlobStore
 from openhands_recipes.adapters.cache_dir import CacheDir, cache_error
-from openhands_recipes.adapters.docker_archive import write_docker_archive
-from openhands_recipes.adapters.layer_stream import gone, open_layer
 from openhands_recipes.adapters.oci_layout import write_layout
+from openhands_recipes.errors import OutsideError
 from openhands_recipes.model.digest import Digest, canonical_json, digest_of, digest_of_json, hex_of
 from openhands_recipes.model.image import Compression, Image, Layer
 
@@ -82,6 +81,8 @@ class LocalImageStore:
             OutsideError: not in the cache any more.
             VerificationError: from reading: the blob is damaged.
         """
+        from openhands_recipes.adapters.layer_stream import open_layer  # noqa: PLC0415 - loads a codec
+
         return open_layer(self.blob(layer.digest), layer)
 
     def image(self, key: Digest) -> Image | None:
@@ -128,6 +129,8 @@ class LocalImageStore:
             OutsideError: a layer is not in the cache any more.
             VerificationError: a layer in the cache is damaged; `sink` is cut short then.
         """
+        from openhands_recipes.adapters.docker_archive import write_docker_archive  # noqa: PLC0415 - the same
+
         write_docker_archive(image, sink, self.open_layer)
 
     def _layer_record(self, key: Digest, compression: Compression) -> Path:
@@ -149,3 +152,8 @@ class LocalImageStore:
         path = self._blobs.path(digest)
         content = path.read_bytes() if path is not None else b""
         return content if digest_of(content) == digest else None
+
+
+def gone(digest: str) -> OutsideError:
+    """What to say about a blob that was there before."""
+    return OutsideError("a blob is not in the cache any more", where=digest, hint="build the image again")

@@ -13,7 +13,8 @@ from typing import IO, Any, cast
 
 import zstandard
 
-from openhands_recipes.errors import OutsideError, VerificationError
+from openhands_recipes.adapters.image_store import gone
+from openhands_recipes.errors import VerificationError
 from openhands_recipes.model.image import Compression, Layer
 
 READ_BYTES = 1 << 20
@@ -35,11 +36,6 @@ def open_layer(path: Path, layer: Layer) -> Iterator[IO[bytes]]:
             raise gone(layer.digest) from error
         plain = stack.enter_context(_OPENERS[layer.compression](blob))
         yield cast("IO[bytes]", io.BufferedReader(_Checked(plain, layer), READ_BYTES))
-
-
-def gone(digest: str) -> OutsideError:
-    """What to say about a blob that was there before."""
-    return OutsideError("a blob is not in the cache any more", where=digest, hint="build the image again")
 
 
 def _zstd(blob: IO[bytes]) -> IO[bytes]:

@@ -18,6 +18,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from configparser import Error as ConfigError
+from errno import EINVAL
 from posixpath import relpath
 from typing import IO, BinaryIO, cast
 
@@ -37,6 +38,7 @@ from openhands_recipes.model.fragment import Fragment
 INSTALLER = b"openhands-recipes\n"
 CHUNK = 1 << 20
 _MAX_SCRIPT = 16 << 20
+_MAX_DOCUMENT = 4 << 20
 _PYTHON = re.compile(r"^3\.\d{1,2}$")
 _SCRIPT_NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9._+@ -]*$")
 _SCRIPT = """\
@@ -72,6 +74,10 @@ def wheel_to_fragment(source: IO[bytes], sink: IO[bytes], key: str, *, python: s
             install(wheel, destination, {"INSTALLER": INSTALLER})
     except _FAULTS as error:
         raise VerificationError(f"a wheel is malformed: {str(error) or type(error).__name__}") from error
+    except OSError as error:
+        if error.errno != EINVAL:  # the only one a damaged file can cause: a seek to before its start
+            raise
+        raise VerificationError("a wheel is malformed: an offset lies before its start") from error
     return writer.finish()
 
 
@@ -95,6 +101,8 @@ class _Wheel(WheelFile):
         names = [name.removesuffix(".dist-info") for name in folders if name.endswith(".dist-info")]
         if len(names) != 1:
             raise VerificationError("a wheel does not hold exactly one .dist-info folder")
+        for item in archive.infolist():
+            _refuse_odd(item)
         archive.filename = f"{names[0]}-py3-none-any.whl"
         super().__init__(archive)
 
@@ -107,10 +115,21 @@ class _Wheel(WheelFile):
                 continue
             mode = item.external_attr >> 16
             executable = stat.S_ISREG(mode) and mode & 0o111 != 0
-            if item.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-                raise VerificationError(f"a wheel's file is compressed in an unknown way: {path!r}")
             with self._zipfile.open(item) as stream:
                 yield (path, "", ""), cast("BinaryIO", _Sized(stream, item.file_size)), executable
+
+
+def _refuse_odd(item: zipfile.ZipInfo) -> None:
+    """Methods wheels never use, and documents that would not fit into memory."""
+    if item.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        raise VerificationError(f"a wheel's file is compressed in an unknown way: {item.filename!r}")
+    folder, _, name = item.filename.rpartition("/")
+    if (
+        folder.endswith(".dist-info")
+        and name in {"WHEEL", "entry_points.txt"}
+        and item.file_size > _MAX_DOCUMENT
+    ):
+        raise VerificationError(f"a wheel's document is too large: {item.filename!r}")
 
 
 class _Destination(WheelDestination):
