@@ -1,0 +1,100 @@
+"""Sandboxes of recipes, from the command line."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from command import Ohr
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.online, pytest.mark.xdist_group("build")]
+
+
+def test_the_exit_code_and_both_streams_are_the_commands_own(ohr: Ohr) -> None:
+    done = ohr("run", "base", "--", "bash", "-c", "echo out; echo err >&2; exit 7", expect=7)
+    assert done.stdout == "out\n"
+    assert done.stderr.endswith("err\n")
+
+
+def test_a_command_runs_as_the_recipes_user_in_its_folder(ohr: Ohr) -> None:
+    assert (
+        ohr("run", "base", "--", "bash", "-c", "id -un; pwd; echo $HOME").stdout
+        == "openhands\n/workspace\n/home/openhands\n"
+    )
+
+
+def test_there_is_no_network_unless_asked_for(ohr: Ohr) -> None:
+    done = ohr(
+        "run", "base", "--", "bash", "-c", "ls /sys/class/net 2>/dev/null; cat /proc/net/route | tail -n +2"
+    )
+    assert done.stdout.split() in ([], ["lo"])
+
+
+def test_nothing_of_this_machine_is_inside_but_what_is_bound(
+    ohr: Ohr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A_SECRET", "x")
+    (tmp_path / "given").write_text("given")
+    script = f'cat /given/given; echo "[$A_SECRET]"; ls {Path(__file__).parent} 2>/dev/null; touch /given/x 2>/dev/null || echo read-only'
+    done = ohr("run", "base", "--bind", f"{tmp_path}:/given:ro", "--", "bash", "-c", script)
+    assert done.stdout == "given[]\nread-only\n"
+    ohr("run", "base", "--as-root", "--bind", f"{tmp_path}:/given", "--", "touch", "/given/made")
+    assert (tmp_path / "made").exists()
+
+
+def test_changes_do_not_outlive_the_sandbox(ohr: Ohr) -> None:
+    ohr("run", "base", "--", "touch", "/workspace/made")
+    assert ohr("run", "base", "--", "ls", "-A", "/workspace").stdout == "project\n"
+
+
+def test_with_network_pip_and_apt_install_without_flags(ohr: Ohr) -> None:
+    script = (
+        "pip install -q six && python3 -c 'import six; print(six.__name__)' && "
+        "sudo apt-get -qq update && sudo apt-get -qq install -y hello >/dev/null 2>&1 && hello"
+    )
+    assert ohr("run", "--network", "python", "--", "bash", "-c", script).stdout == "six\nHello, world!\n"
+
+
+def test_certificates_lent_to_a_sandbox_never_end_in_its_image(ohr: Ohr) -> None:
+    counted = "grep -c BEGIN /etc/ssl/certs/ca-certificates.crt; ls /run/ohr 2>/dev/null; env | grep -i -e proxy -e SSL_CERT || true"
+    before = ohr("run", "base", "--", "bash", "-c", counted).stdout
+    ohr("run", "--network", "base", "--", "true")
+    assert ohr("run", "base", "--", "bash", "-c", counted).stdout == before
+    assert "SSL_CERT_FILE" not in before
+
+
+def test_python_keeps_the_whole_contract_with_a_living_agent_server(ohr: Ohr, tmp_path: Path) -> None:
+    report = ohr("test", "python", "--format", "json", "--junit", str(tmp_path / "junit.xml")).json[0]
+    assert report["ok"], [v for v in report["verdicts"] if not v["ok"]]
+    assert {"health", "ready", "executes"} <= {v["name"] for v in report["verdicts"] if v["suite"] == "live"}
+    suite = ElementTree.parse(tmp_path / "junit.xml").getroot()[0]
+    assert suite.get("failures") == "0"
+
+
+def test_a_failing_test_shows_command_exit_code_and_both_streams(ohr: Ohr) -> None:
+    folder = ohr.root / "recipes" / "failing"
+    folder.mkdir()
+    (folder / "recipe.yaml").write_text(
+        "schema: 1\nname: failing\nversion: 1.0.0\nsummary: Fails\nlicense: MIT\n"
+        "maintainers: [{github: someone, id: 1}]\nextends: [base]\n"
+        "tests:\n  - {name: it fails, run: 'echo seen; echo heard >&2; exit 3'}\n"
+        "  - {name: it is slow, run: sleep 60, timeout: 1}\n"
+    )
+    ohr("lock", "failing")
+    failed = ohr("test", "failing", expect=1)
+    for part in (
+        "FAIL failing: it fails",
+        "exit code 3, not 0",
+        "echo seen; echo heard",
+        "seen",
+        "heard",
+        "exit code: 3",
+        "no end after 1 s",
+    ):
+        assert part in failed.stdout
+    assert "2 of " in failed.stderr
+    assert "failing: it fails, failing: it is slow" in failed.stderr
