@@ -18,8 +18,8 @@ class Solution:
 
     packages: tuple[Package, ...]
     picks: Mapping[str, Pick]
-    askers: Mapping[str, str]
-    """Who asked for a root: a recipe's name."""
+    wishes: Mapping[str, str]
+    """Why a package is there that no other package needs: who asked for it, as a sentence."""
     before: Mapping[str, tuple[str, ...]]
     """Package -> those of this level that meet its Pre-Depends, sorted."""
     beside: Mapping[str, tuple[str, ...]]
@@ -40,7 +40,7 @@ class Solution:
         while pick.by is not None:
             lines.append(f"{pick.by} needs {text_of(pick.group)}")
             pick = self.picks[pick.by]
-        lines.append(f"{self.askers[pick.package]} asks for {pick.package}")
+        lines.append(self.wishes[pick.package])
         return tuple(reversed(lines))
 
     def debs(self) -> tuple[Deb, ...]:

@@ -81,10 +81,17 @@ def _solution(selection: Selection, candidates: Candidates, askers: Mapping[str,
     return Solution(
         packages=packages,
         picks={name: selection.picks[name] for name in added},
-        askers={name: askers[name].recipe if name in askers else ESSENTIAL for name in added},
+        wishes={name: _wish(name, askers.get(name)) for name in added if selection.picks[name].by is None},
         before=met(lambda package: package.pre_depends),
         beside=met(lambda package: package.depends),
     )
+
+
+def _wish(name: str, request: Request | None) -> str:
+    if request is None:
+        return f"{ESSENTIAL} asks for {name}"
+    meant = "" if request.name == name else f", which {name} provides"
+    return f"{request.recipe} asks for {request.name}{meant}"
 
 
 def _needed(

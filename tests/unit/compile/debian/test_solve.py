@@ -222,7 +222,9 @@ def test_an_installed_older_version_keeps_what_it_provides_itself() -> None:
 
 def test_a_virtual_request_means_its_only_provider() -> None:
     world = universe(stanza("exim", provides="mta"), stanza("a"))
-    assert names_of(solved(world, "mta")) == "exim"
+    solution = solved(world, "mta")
+    assert names_of(solution) == "exim"
+    assert solution.why("exim") == ("some asks for mta, which exim provides",)
 
 
 def test_a_virtual_request_is_granted_by_what_a_parent_has() -> None:
