@@ -54,8 +54,9 @@ class NamespaceBox:
         """Run to the end. Streams are collected (of huge ones both ends), or handed over while they come."""
         start = time.monotonic()
         out, err = sink_of(stdout), sink_of(stderr)
-        channel, files = self._start(command)
+        channel, theirs = wire.pair()
         with passing_signals_on(channel) if command.terminal or command.forward_signals else nullcontext():
+            files = self._begin(command, channel, theirs)
             if command.terminal:
                 screen = out if stdout is not None else _show
                 code, timed_out = converse(channel, files[0], screen)
@@ -73,7 +74,8 @@ class NamespaceBox:
         """Run in the background, output collected."""
         if command.terminal:
             raise SandboxError("a command in the background cannot have the terminal", hint="run it instead")
-        return BackgroundCommand(*self._start(command))
+        channel, theirs = wire.pair()
+        return BackgroundCommand(channel, self._begin(command, channel, theirs))
 
     def changes(self) -> Iterator[tuple[Entry, Callable[[], Iterator[bytes]] | None]]:
         """What differs from the trees below, sorted by path; contents can be read while the box is open."""
@@ -128,18 +130,22 @@ class NamespaceBox:
             case _:
                 raise SandboxError("the sandbox was closed while its changes were read", where=path)
 
-    def _start(self, command: Command) -> tuple[wire.Channel, tuple[int, ...]]:
-        """A command's channel, and its streams: input, output and errors, or its terminal alone."""
-        channel = self._order(("run", order_of(command, self._options.limits, grouped=self._grouped)))
-        received = channel.receive()
+    def _begin(self, command: Command, mine: wire.Channel, theirs: wire.Channel) -> tuple[int, ...]:
+        """Have a command started; its streams: input, output and errors, or its terminal alone."""
+        self._send(("run", order_of(command, self._options.limits, grouped=self._grouped)), mine, theirs)
+        received = mine.receive()
         match received:
             case (("started", int()), files):
-                return channel, files
-        channel.close()
+                return files
+        mine.close()
         raise SandboxError("the sandbox was closed before the command could start")
 
     def _order(self, message: tuple[object, ...]) -> wire.Channel:
         mine, theirs = wire.pair()
+        self._send(message, mine, theirs)
+        return mine
+
+    def _send(self, message: tuple[object, ...], mine: wire.Channel, theirs: wire.Channel) -> None:
         try:
             with self._sending:
                 self._launcher.channel.send(message, (theirs.fileno(),))
@@ -148,7 +154,6 @@ class NamespaceBox:
             raise SandboxError("the sandbox is closed", hint="open a new one") from error
         finally:
             theirs.close()
-        return mine
 
     def close(self) -> None:
         """End everything inside."""

@@ -66,16 +66,20 @@ class NamespaceEngine:
 
     def clear(self) -> None:
         """Remove every tree and kept writable layer that no box is using."""
+        retired = []
         for path in self._store.contents():
             with suppress(SandboxError):
-                self._remove(path)
+                retired.append(self._store.retire(path))
+        self._remove_retired([path for path in retired if path is not None])
 
     def _remove(self, path: Path) -> None:
         gone = self._store.retire(path)
-        if gone is None:
-            return
+        if gone is not None:
+            self._remove_retired([gone])
+
+    def _remove_retired(self, paths: Sequence[Path]) -> None:
         with ExitStack() as stack:
-            order = {"what": "remove", "paths": [str(gone.relative_to(self._store.base))]}
+            order = {"what": "remove", "paths": [str(path.relative_to(self._store.base)) for path in paths]}
             self._helper(order, stack).expect("done")
 
     def _helper(self, order: dict[str, Any], stack: ExitStack) -> Launcher:

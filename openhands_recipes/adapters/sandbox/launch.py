@@ -20,6 +20,7 @@ _BOOT = (
     "import sys; sys.path.append(sys.argv[1]);"
     "from openhands_recipes.adapters.sandbox.launcher import main; main(int(sys.argv[2]))"
 )
+_INHERITED: tuple[int, ...] = ()
 _PACKAGES = Path(__file__).parents[3]
 
 
@@ -46,7 +47,7 @@ class Launcher:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._complaints,
-                pass_fds=(theirs.fileno(), *held),
+                pass_fds=(theirs.fileno(), *held, *_INHERITED),
                 start_new_session=True,
             )
         finally:

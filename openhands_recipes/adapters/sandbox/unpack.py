@@ -45,6 +45,7 @@ def serve(channel: Channel, order: dict[str, Any]) -> None:
             return
         for path in order["paths"]:
             remove(path)
+        _sweep()
         channel.send(("done",))
     except tarstream.MalformedTarError as error:
         channel.send(("refused", str(error)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _ctypes
 import io
+import marshal
 import os
 import re
 import shutil
@@ -14,11 +15,14 @@ import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import coverage
 import pytest
 
+from openhands_recipes.adapters.sandbox import launch
 from openhands_recipes.adapters.sandbox.box import NamespaceBox
 from openhands_recipes.adapters.sandbox.engine import NamespaceEngine
 from openhands_recipes.ports import Bind, BoxOptions, Command, Completed
+from tests.integration.sandbox import inside_coverage
 
 PROGRAMS = (
     *(
@@ -81,6 +85,28 @@ class Tar:
     def stream(self) -> io.BytesIO:
         self._tar.close()
         return io.BytesIO(self._buffer.getvalue())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def measured_inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """When coverage is measured, measure the processes inside as well."""
+    measuring = coverage.Coverage.current()
+    if measuring is None:
+        yield
+        return
+    folder = tmp_path_factory.mktemp("inside")
+    folder.chmod(0o777)
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    began = inside_coverage.boot(fd, sys.path, str(Path(__file__).parents[3] / "openhands_recipes"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(launch, "_BOOT", began + launch._BOOT)
+        patch.setattr(launch, "_INHERITED", (fd,))
+        yield
+    os.close(fd)
+    for number, result in enumerate(folder.iterdir()):
+        found = coverage.CoverageData(basename=f"{measuring.config.data_file}.inside.{os.getpid()}.{number}")
+        found.add_lines(marshal.loads(result.read_bytes()))  # noqa: S302 - written by ourselves
+        found.write()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from openhands_recipes.adapters.machine_ca import network_offer
 from openhands_recipes.adapters.sandbox.box import NamespaceBox
 from openhands_recipes.adapters.sandbox.engine import NamespaceEngine
 from openhands_recipes.errors import SandboxError
@@ -202,3 +203,25 @@ def test_sandboxes_inside_are_possible_where_they_are_wanted(
     with engine.open(["tiny"], options) as box:
         done = run_in(box)("python3 -", stdin=line.encode(), uid=10001, gid=10001)
         assert done.exit_code == 0, done.stderr
+
+
+def test_files_of_ours_are_roots_and_never_a_change(
+    engine: NamespaceEngine, run_in: RunIn, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    offer = network_offer(
+        {"/etc/sudoers": b""}.get, ca_bundle=bundle, environment={"http_proxy": "http://p:1"}
+    )
+    with engine.open(["tiny"], BoxOptions(network=True, files=offer.files)) as box:
+        sh = run_in(box)
+        done = sh("stat -c '%n %a %u' /run/ohr/ca.pem /etc/ssl/certs/ca-certificates.crt /etc/sudoers.d/*")
+        assert done.stdout.decode().splitlines() == [
+            "/run/ohr/ca.pem 444 0",
+            "/etc/ssl/certs/ca-certificates.crt 444 0",
+            "/etc/sudoers.d/ohr-network 440 0",
+        ]
+        assert sh("cat $SSL_CERT_FILE /run/ohr/ca.pem").stdout == bundle.read_bytes()
+        assert sh("cat /etc/sudoers.d/*", uid=10001, gid=10001).exit_code != 0
+        assert sh("echo x > /run/ohr/ca.pem", keep_capabilities=True).exit_code != 0
+        assert list(box.changes()) == []

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
+import coverage
 import pytest
 
 from openhands_recipes.adapters.sandbox.box import NamespaceBox
@@ -196,4 +197,5 @@ def test_the_first_output_comes_quickly(engine: NamespaceEngine) -> None:
             box.run(Command(("true",), environment=PATH))
             return time.monotonic() - start
 
-    assert min(once() for _ in range(5)) < 0.3  # 0.05 s on an idle machine
+    limit = 0.3 if coverage.Coverage.current() is None else 2  # 0.05 s on an idle machine
+    assert min(once() for _ in range(5)) < limit

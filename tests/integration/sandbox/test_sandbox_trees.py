@@ -347,3 +347,41 @@ def test_changes_stay_in_memory_where_the_disk_cannot_hold_them(
 
 def test_short_names_depend_on_the_name_alone() -> None:
     assert short_name("tiny") == short_name("tiny") != short_name("tinY")
+
+
+def test_everything_can_be_cleared_but_what_is_in_use(
+    run_in: RunIn, tiny_tar: bytes, new_tar: Any, tmp_path: Path
+) -> None:
+    own = NamespaceEngine(tmp_path / "own")
+    own.add_tree("tiny", [io.BytesIO(tiny_tar)])
+    spare = new_tar()
+    spare.add("file", b"x")
+    own.add_tree("spare", [spare.stream()])
+    with own.open(["tiny"], BoxOptions(upper="kept")) as box:
+        own.clear()
+        assert run_in(box)("echo works").stdout == b"works\n"
+    assert own.has_tree("tiny")
+    assert not own.has_tree("spare")
+    own.clear()
+    assert not own.has_tree("tiny")
+    assert list((own._store.base / "uppers").iterdir()) == []
+
+
+def test_a_file_can_be_read_without_a_box(engine: NamespaceEngine) -> None:
+    assert b"root:x:0:0" in (engine.read_file(["tiny"], "/etc/passwd") or b"")
+    assert engine.read_file(["tiny"], "/etc/nothing") is None
+    with pytest.raises(SandboxError, match="no tree named 'missing'"):
+        engine.read_file(["missing"], "/etc/passwd")
+
+
+def test_sweeping_spares_what_is_in_use(run_in: RunIn, tiny_tar: bytes, new_tar: Any, tmp_path: Path) -> None:
+    engine = NamespaceEngine(tmp_path / "swept")
+    engine.add_tree("tiny", [io.BytesIO(tiny_tar)])
+    tar = new_tar()
+    tar.add("file", b"x")
+    with engine.open(["tiny"]) as box:
+        run_in(box)("echo precious > /etc/precious")
+        engine.add_tree("meanwhile", [tar.stream()])
+        engine.clear()
+        assert run_in(box)("cat /etc/precious").stdout == b"precious\n"
+        assert b"".join(next(read for entry, read in box.changes() if read)()) == b"precious\n"
