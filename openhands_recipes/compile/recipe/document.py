@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from openhands_recipes.compile.recipe.events import Item, Mapping, Node, Sequence, read
-from openhands_recipes.compile.recipe.faults import Code, Fault, did_you_mean
+from openhands_recipes.compile.recipe.faults import Code, Fault
 from openhands_recipes.compile.recipe.shape import (
     ListOf,
     OneOf,
@@ -53,9 +53,11 @@ def understand(content: bytes, *, file: str, model: type[M]) -> Understood[M]:
     shape = shape_of(model)
     shaping = Shaping()
     values = shaping.value(root, shape, ())
+    spoilt = {(fault.line, fault.column) for fault in faults}  # what the reader refused has no shape to judge
     faults += [
         Fault(m.code, m.message, file, m.line, m.column, path_text(m.path), m.hint, m.fix)
         for m in shaping.misfits
+        if (m.line, m.column) not in spoilt
     ]
     paths = [m.path for m in shaping.misfits]
     result = None
@@ -212,5 +214,5 @@ def _not_a_choice(name: str, value: Any, expected: str) -> tuple[Code, str, str]
         return Code.SCHEMA_NUMBER, f"schema {value} is not known", hint
     choices = [choice.strip("'") for choice in expected.replace(" or ", ", ").split(", ")]
     said = str(value).lower() if isinstance(value, bool) else f"'{value}'"
-    allowed = "allowed: " + ", ".join(choice.lower() if choice == "True" else choice for choice in choices)
-    return Code.NOT_A_CHOICE, f"'{name}' cannot be {said}", did_you_mean(str(value), choices) or allowed
+    allowed = ", ".join(choice.lower() if choice == "True" else choice for choice in choices)
+    return Code.NOT_A_CHOICE, f"'{name}' cannot be {said}", f"allowed: {allowed}"

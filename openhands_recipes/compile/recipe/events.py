@@ -201,7 +201,9 @@ class _Walk:
         if event.anchor:
             self.anchors[event.anchor] = _Known(node, 1, 0)
         if "\0" in node.text:
-            self.fault(Code.CHARACTER, "the character U+0000 is not allowed", node.line, node.column)
+            self.fault(
+                Code.CHARACTER, "the character U+0000 is not allowed", node.line, node.column, "remove it"
+            )
 
     def open_mapping(self, event: Any) -> None:  # noqa: ANN401
         mark = event.start_mark
@@ -342,7 +344,9 @@ def _decode(content: bytes, file: str) -> str | Fault:
         message, hint = "the document begins with a byte order mark", "save the file as UTF-8 without BOM"
     else:
         message = f"the character U+{ord(match.group()):04X} is not allowed"
-        hint = "remove it; in double quotes it can be written as an escape"
+        hint = (
+            "remove it" if match.group() == "\0" else "remove it, or write it as an escape in double quotes"
+        )
     return Fault(Code.CHARACTER, message, file, *_place(text[: match.start()]), hint=hint)
 
 

@@ -56,10 +56,7 @@ def _problem(
         hint = "registries of other organisations are resolved by a signed index; extend a recipe of this one"
         return Code.OTHER_REGISTRY, message, hint
     if base not in recipes:
-        hint = (
-            did_you_mean(base, recipes)
-            or "`ohr check` lists faults of recipes it can see; is it in recipes/?"
-        )
+        hint = did_you_mean(base, recipes) or f"`ohr new {base}` starts it"
         return Code.UNKNOWN_BASE, f"recipe '{name}' extends unknown base '{base}'", hint
     if wanted and not allows(wanted, recipes[base].recipe.version):
         found = recipes[base]
