@@ -23,9 +23,13 @@ _MAX_TREES = 490  # overlayfs refuses more than 500 layers (fs/overlayfs/params.
 class NamespaceEngine:
     """Runs commands over stacked trees, in namespaces of their own; several processes may share a folder."""
 
-    def __init__(self, folder: Path) -> None:
-        """`folder` is ours alone: trees and writable layers below it belong to ids nobody else has."""
-        self._ids = ids.find_range()
+    def __init__(self, folder: Path, *, caller: tuple[int, int] | None = None) -> None:
+        """`folder` is ours alone: trees and writable layers below it belong to ids nobody else has.
+
+        With `caller`, that user and group inside stand for whoever calls, so that both may write to a
+        writable bind. Users other than root then have trees of their own, apart from the usual ones.
+        """
+        self._ids = ids.find_range(caller)
         self._store = Store(folder, self._ids.name)
 
     def has_tree(self, name: str) -> bool:
@@ -139,7 +143,8 @@ class NamespaceEngine:
             "trees": [short_name(name) for name in reversed(trees)],
             "upper": kept or f"uppers/.new-{os.getpid()}-{os.urandom(6).hex()}",
             "keep_upper": kept is not None,
-            "binds": [_bind(bind) for bind in options.binds],
+            "binds": [_bind(bind, lend=self._ids.borrowers is not None) for bind in options.binds],
+            "caller": self._ids.borrowers,
             "files": [
                 *((target, content, 0o644) for target, content in _machine_files(options).items()),
                 *((file.target, file.content, file.mode) for file in options.files),
@@ -151,16 +156,19 @@ class NamespaceEngine:
         }
 
 
-def _bind(bind: Bind) -> tuple[str, str, bool]:
+def _bind(bind: Bind, *, lend: bool) -> tuple[str, str, bool, tuple[int, int] | None]:
+    """A bind for the processes inside, with its owners outside where they are to be stood for."""
     try:
         source = bind.source.resolve(strict=True)
+        status = source.stat()
     except OSError as error:
         raise SandboxError(
             f"{bind.source} cannot be shown inside as {bind.target}: {error.strerror}",
             where=str(bind.source),
             hint="name a file or folder that exists",
         ) from error
-    return os.fspath(source), bind.target, bind.writable
+    owners = (status.st_uid, status.st_gid) if lend and bind.writable else None
+    return os.fspath(source), bind.target, bind.writable, owners
 
 
 def _copy(streams: Iterable[IO[bytes]], pipe: IO[bytes]) -> None:

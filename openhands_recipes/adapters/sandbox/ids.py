@@ -31,28 +31,47 @@ class IdRange:
     uid: int
     gid: int
     through_helpers: bool
+    caller: tuple[int, int] | None = None
+    """The user and group inside that whoever calls stands for, so that both may write to one folder."""
 
     @property
     def name(self) -> str:
         """Trees made under one range are of no use under another."""
-        return f"{self.uid}-{self.gid}"
+        mixed = "-".join(map(str, self.caller)) if self.caller and self.through_helpers else ""
+        return f"{self.uid}-{self.gid}" + f"-{mixed}" * bool(mixed)
+
+    @property
+    def borrowers(self) -> tuple[int, int] | None:
+        """The machine's numbers of that user and group, where root lends folders to them."""
+        if self.caller is None or self.through_helpers:
+            return None
+        return self.uid + self.caller[0], self.gid + self.caller[1]
+
+    def lines(self, kind: _Kind) -> list[tuple[int, int, int]]:
+        """What belongs into a map: first id inside, first outside, how many."""
+        base = self.uid if kind == "uid" else self.gid
+        if self.caller is None or not self.through_helpers:
+            return [(0, base, COUNT)]
+        inside, outside = (self.caller[0], os.getuid()) if kind == "uid" else (self.caller[1], os.getgid())
+        lines = [(0, base, inside), (inside, outside, 1), (inside + 1, base + inside + 1, COUNT - inside - 1)]
+        return [line for line in lines if line[2]]
 
 
-def find_range() -> IdRange:
-    """The range of the calling user.
+def find_range(caller: tuple[int, int] | None = None) -> IdRange:
+    """The range of the calling user, who may want to stand for a user and a group inside.
 
     Raises:
         SandboxError: there is none; the hint says how to get one.
     """
     if os.geteuid() == 0:
-        return IdRange(uid=_root_base("uid"), gid=_root_base("gid"), through_helpers=False)
+        return IdRange(_root_base("uid"), _root_base("gid"), through_helpers=False, caller=caller)
     for helper in ("newuidmap", "newgidmap"):
         if shutil.which(helper) is None:
             raise SandboxError(
                 f"{helper} is missing, and without it only root can open a sandbox",
                 hint="install it: `apt-get install uidmap`",
             )
-    return IdRange(uid=_subordinate("uid"), gid=_subordinate("gid"), through_helpers=True)
+    return IdRange(_subordinate("uid"), _subordinate("gid"), through_helpers=True, caller=caller)
 
 
 def write_maps(ids: IdRange, pid: int) -> None:
@@ -61,13 +80,17 @@ def write_maps(ids: IdRange, pid: int) -> None:
     Raises:
         SandboxError: the kernel or a helper refuses.
     """
-    for kind, base in (("uid", ids.uid), ("gid", ids.gid)):
+    kinds: tuple[_Kind, ...] = ("uid", "gid")
+    for kind in kinds:
+        lines = ids.lines(kind)
         if ids.through_helpers:
-            _map_by_helper(f"new{kind}map", [str(pid), "0", str(base), str(COUNT)])
+            _map_by_helper(f"new{kind}map", [str(pid), *(str(number) for line in lines for number in line)])
             continue
+        text = "".join(f"{inside} {outside} {count}\n" for inside, outside, count in lines)
         try:
-            Path(f"/proc/{pid}/{kind}_map").write_text(f"0 {base} {COUNT}\n", encoding="ascii")
+            Path(f"/proc/{pid}/{kind}_map").write_text(text, encoding="ascii")
         except OSError as error:
+            base = lines[0][1]
             raise SandboxError(
                 f"the kernel refuses to map {kind}s {base} to {base + COUNT - 1}: {error.strerror}",
                 where=f"/proc/{pid}/{kind}_map",

@@ -68,7 +68,7 @@ def _box(channel: Channel, order: dict[str, Any]) -> None:
     binds = None
     if order["real_root"]:  # only the machine's root may look into other people's folders
         linux.unshare(linux.CLONE_NEWNS)
-        binds = rootfs.open_binds(order["binds"])
+        binds = rootfs.open_binds(order)
     _enter_user_namespace(channel, flags)
     pid = os.fork()
     if pid == 0:
@@ -84,7 +84,7 @@ def _first_process(channel: Channel, order: dict[str, Any], binds: list[int] | N
     try:
         linux.unshare(linux.CLONE_NEWNS)
         if binds is None:
-            binds = rootfs.open_binds(order["binds"])
+            binds = rootfs.open_binds(order)
         become_root()
         linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
         root = rootfs.enter(order, binds)

@@ -27,6 +27,8 @@ NO_SUID = 2
 NO_DEV = 4
 NO_EXEC = 8
 
+_ID_MAP = 0x0010_0000
+
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_NAME = 15
@@ -195,6 +197,11 @@ def restrict_mount(fd: int, attributes: int, *, recursive: bool = False) -> None
     """Add attributes (READ_ONLY, ...) to a mount, and on demand to all mounts below it."""
     flags = _AT_EMPTY_PATH | (_AT_RECURSIVE if recursive else 0)
     _syscall("mount_setattr", fd, b"", flags, struct.pack("=4Q", attributes, 0, 0, 0), 32)
+
+
+def map_mount_owners(fd: int, namespace: int) -> None:
+    """Show a detached mount's files under the ids that a user namespace maps theirs to."""
+    _syscall("mount_setattr", fd, b"", _AT_EMPTY_PATH, struct.pack("=4Q", _ID_MAP, 0, 0, namespace), 32)
 
 
 def attach_mount(fd: int, target: int) -> None:

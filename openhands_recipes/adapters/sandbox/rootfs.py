@@ -14,7 +14,7 @@ import os
 import stat
 import struct
 
-from openhands_recipes.adapters.sandbox import linux, unpack
+from openhands_recipes.adapters.sandbox import lend, linux, unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,11 +52,17 @@ class Root:
         """Mount points that had to be made in the writable layer after all."""
 
 
-def open_binds(binds: list[tuple[str, str, bool]]) -> list[int]:
+def open_binds(order: dict[str, Any]) -> list[int]:
     """Detached copies of the declared host paths, restricted, in order."""
     opened = []
-    for source, _, writable in binds:
+    for source, _, writable, owners in order["binds"]:
         fd = linux.clone_mount(source, recursive=True)
+        if owners:
+            try:
+                lend.lend(fd, owners, order["caller"])
+            except OSError as error:
+                if error.errno != errno.EINVAL:  # a file system without such mounts: for looking only
+                    raise
         attributes = linux.NO_SUID | linux.NO_DEV | (0 if writable else linux.READ_ONLY)
         linux.restrict_mount(fd, attributes, recursive=True)
         opened.append(fd)
@@ -67,7 +73,7 @@ def enter(order: dict[str, Any], binds: list[int]) -> Root:
     """Build the root and make it this process's own; called with the store as working directory."""
     linux.mount("none", "/", "none", linux.MS_REC | linux.MS_PRIVATE)
     linux.mount("scratch", STAGE, "tmpfs", 0, "mode=755")
-    targets = [(target, fd) for (_, target, _), fd in zip(order["binds"], binds, strict=True)]
+    targets = [(target, fd) for (_, target, *_), fd in zip(order["binds"], binds, strict=True)]
     files = _write_files(order["files"])
     _make_skeleton([*files, *targets])
     root = _mount_overlay(order)

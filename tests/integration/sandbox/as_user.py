@@ -44,8 +44,29 @@ def main(folder: Path) -> None:
                 [*entry[:6], entry.link, entry.device, [x for x, _ in entry.xattrs], content.decode()]
             )
     engine.remove_tree("tiny")
+    seen.append(share(folder))
     seen.append([ability.ok for ability in probe(folder / "store")])
     print(json.dumps(seen))  # noqa: T201 - the answer
+
+
+def share(folder: Path) -> list[object]:
+    """A folder of the caller's and of the sandbox's user alike."""
+    engine = NamespaceEngine(folder / "store", caller=(10001, 10001))
+    with (folder / "tiny.tar").open("rb") as tar:
+        engine.add_tree("tiny", [tar])
+    shared = folder / "shared"
+    shared.mkdir(mode=0o700)
+    (shared / "mine").write_text("from outside")
+    line = "cat mine; echo from inside > theirs; mkdir sub; stat -c '%n %u %g' . mine theirs sub /home/user"
+    command = Command(
+        ("sh", "-c", line), environment={"PATH": "/usr/bin"}, uid=10001, gid=10001, workdir="/shared"
+    )
+    with engine.open(["tiny"], BoxOptions(binds=(Bind(shared, "/shared", writable=True),))) as box:
+        done = box.run(command)
+    mine, theirs = (shared / "mine").stat(), (shared / "theirs").stat()
+    engine.clear()
+    same = (mine.st_uid, mine.st_gid) == (theirs.st_uid, theirs.st_gid)
+    return [done.exit_code, done.stdout.decode(), done.stderr.decode(), (shared / "theirs").read_text(), same]
 
 
 try:

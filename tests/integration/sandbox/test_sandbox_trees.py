@@ -45,9 +45,6 @@ def test_a_tree_has_exact_modes_owners_times_links_and_attributes(
     tar.add("odd/same", type=tarfile.LNKTYPE, linkname="./odd/suid")
     tar.add("odd/pipe", type=tarfile.FIFOTYPE, mode=0o640)
     tar.add("deep/" + "d" * 90 + "/" + "e" * 120, b"deep", mode=0o600)
-    tar.add(
-        "cap", b"", mode=0o755, pax_headers={"SCHILY.xattr.security.capability": NET_RAW.decode("latin-1")}
-    )
     engine.add_tree("exact", [tar.stream()])
     with engine.open(["tiny", "exact"]) as box:
         sh = run_in(box)
@@ -72,6 +69,22 @@ def test_a_file_capability_comes_back_as_it_is_seen_inside(
         done = run_in(box)(f'touch /tmp/c; python3 -S -c "{line}"', keep_capabilities=True)
         assert done.exit_code == 0, done.stderr
         assert changed(box)["tmp/c"].xattrs == (("security.capability", NET_RAW),)
+
+
+def test_a_file_capability_of_a_layer_is_seen_inside_and_copied_up(
+    engine: NamespaceEngine, run_in: RunIn, python_options: BoxOptions, new_tar: Any
+) -> None:
+    tar = new_tar()
+    header = {"SCHILY.xattr.security.capability": NET_RAW.decode("latin-1")}
+    tar.add("capable", b"", mode=0o755, pax_headers=header)
+    engine.add_tree("capable", [tar.stream()])
+    with engine.open(["tiny", "capable"], python_options) as box:
+        sh = run_in(box)
+        line = "import os; print(os.getxattr('/capable', 'security.capability').hex())"
+        assert sh(f'python3 -S -c "{line}"').stdout.decode().strip() == NET_RAW.hex()
+        assert changed(box) == {}
+        assert sh("chmod 700 capable", keep_capabilities=True).exit_code == 0
+        assert changed(box)["capable"].xattrs == (("security.capability", NET_RAW),)
 
 
 def test_changes_are_sorted_and_complete(engine: NamespaceEngine, run_in: RunIn) -> None:

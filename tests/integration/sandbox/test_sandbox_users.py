@@ -95,10 +95,12 @@ def test_root_and_an_ordinary_user_see_the_same(user: str, stage: Path) -> None:
     assert "CapEff:\t00000000a80425fb" in maintainer[1]
     assert "CapBnd:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2" in user_inside[1]
     assert slow == [137, True]
-    assert [change[0] for change in changes[:-1]] == [
+    assert [change[0] for change in changes[:-2]] == [
         *("home", "usr", "usr/bin", "usr/bin/true", "usr/bin/tty"),
         *("var", "var/x", "var/x/y", "var/x/y/l", "var/x/y/z"),
     ]
+    owners = "from outside. 10001 10001\nmine 10001 10001\ntheirs 10001 10001\nsub 10001 10001\n"
+    assert changes[-2] == [0, f"{owners}/home/user 10001 10001\n", "", "from inside\n", True]
     assert all(changes[-1])
 
 

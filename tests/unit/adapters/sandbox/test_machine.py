@@ -48,6 +48,16 @@ def test_users_get_their_first_large_enough_range(machine: Path) -> None:
     assert ids.find_range() == ids.IdRange(uid=300000, gid=400000, through_helpers=True)
 
 
+def test_a_caller_can_stand_for_somebody_inside() -> None:
+    theirs = ids.IdRange(100000, 200000, through_helpers=True, caller=(10001, 0))
+    assert theirs.lines("uid") == [(0, 100000, 10001), (10001, 1000, 1), (10002, 110002, 55534)]
+    assert theirs.lines("gid") == [(0, os.getgid(), 1), (1, 200001, 65535)]
+    assert (theirs.name, theirs.borrowers) == ("100000-200000-10001-0", None)
+    roots = ids.IdRange(100000, 200000, through_helpers=False, caller=(10001, 0))
+    assert roots.lines("uid") == [(0, 100000, 65536)]
+    assert (roots.name, roots.borrowers) == ("100000-200000", (110001, 200000))
+
+
 def test_a_range_is_proposed_above_all_others(machine: Path) -> None:
     write(machine, "/etc/subuid", "bob:2000000:65536\n")
     with pytest.raises(SandboxError) as caught:
