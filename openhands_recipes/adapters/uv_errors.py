@@ -22,7 +22,7 @@ _EXACT = r"\b{project}(?:\[[^]]*\])?==([^\s,`]+) has no usable wheels"
 _RANGE = r"(?:depends on|require) {project}(?:\[[^]]*\])?((?:(?:[<>=!~]=?|===)[^\s,`]+,?)+)"
 _UNSATISFIABLE = "No solution found"
 _FALSE_KEYS = re.compile(r"invalid peer certificate|certificate verify failed|UnknownIssuer", re.IGNORECASE)
-_REFUSED = re.compile(r"HTTP status client error \((40[1237][^)]*)\)|(40[1237] (?:Unauthorized|Forbidden))")
+_REFUSED = re.compile(r"\((40[1237] [A-Z][A-Za-z ]*)\)")
 _PASSING = re.compile(
     r"error sending request|dns error|failed to lookup address|connection (?:refused|reset|closed)|"
     r"timed out|timeout|Failed to fetch|Request failed after|HTTP status server error|"
@@ -52,8 +52,6 @@ def uv_error(stderr: str, request: PythonRequest) -> RecipesError | PassingUvErr
     """
     text = _URL_SECRETS.sub(r"\1", _DRAWING.sub(" ", stderr))
     plain = " ".join(text.split())
-    if _UNSATISFIABLE in plain:
-        return _unsatisfiable(text, plain, request)
     if _FALSE_KEYS.search(plain):
         return DownloadError(
             "the Python package index shows a TLS certificate that is not trusted",
@@ -61,9 +59,11 @@ def uv_error(stderr: str, request: PythonRequest) -> RecipesError | PassingUvErr
         )
     if refused := _REFUSED.search(plain):
         return DownloadError(
-            f"the Python package index refuses to answer ({refused[1] or refused[2]})",
+            f"the Python package index refuses to answer ({refused[1]})",
             hint="check the credentials in the index URL or in ~/.netrc",
         )
+    if _UNSATISFIABLE in plain:  # a refused index is just one without the project, for uv
+        return _unsatisfiable(text, plain, request)
     if _PASSING.search(plain):
         return PassingUvError(_first_cause(text))
     return OutsideError(f"uv failed: {_first_line(text)}", hint="run again with --verbose to see all it says")

@@ -99,11 +99,14 @@ def build_sdist(bench: Workbench, source: SourceArchive) -> BuiltWheel:
     bench.downloads().fetch([wanted])
     sdist = _blob(bench, wanted.digest)
     system = read_build_system(sdist, file=source.file)
-    requires, further = list(system.requires), list(system.requires)
-    while further:
+    requirements = build_requirements(bench, system.requires, source.project, platform=bench.host)
+    order = _order(bench, source.file, sdist, system, requirements)
+    further, file, content = _run(bench, room, order, settled=False)
+    if further:
+        requires = (*system.requires, *further)
         requirements = build_requirements(bench, requires, source.project, platform=bench.host)
-        further, file, content = _run(bench, room, _order(bench, sdist, source.file, system, requirements))
-        requires += further
+        order = _order(bench, source.file, sdist, system, requirements)
+        _, file, content = _run(bench, room, order, settled=True)
     wheel = _accepted(file, content, project=source.project, version=source.version)
     built = Built(file=source.file, size=source.size, sha256=source.sha256, requirements=requirements)
     return BuiltWheel(source.project, source.version, file, len(wheel), bench.blobs.add(wheel), built)
@@ -128,14 +131,8 @@ def rebuild(bench: Workbench, wheel: Wheel, among: Iterable[Wheel] = ()) -> Dige
     bench.downloads().fetch([wanted, *map(wanted_wheel, built.requirements)])
     sdist = _blob(bench, wanted.digest)
     system = read_build_system(sdist, file=built.file)
-    order = _order(bench, sdist, built.file, system, built.requirements)
-    further, file, content = _run(bench, bench.room(), order)
-    if further:
-        raise VerificationError(
-            f"building {wheel.name} {wheel.version} wants more than is locked: {', '.join(further)}",
-            where=built.file,
-            hint="run `ohr lock --update`",
-        )
+    order = _order(bench, built.file, sdist, system, built.requirements)
+    _, file, content = _run(bench, bench.room(), order, settled=True)
     made = bench.blobs.add(_accepted(file, content, project=wheel.name, version=wheel.version))
     if made != digest:
         raise VerificationError(
@@ -217,12 +214,12 @@ def _blob(bench: Workbench, digest: Digest) -> bytes:
 
 def _order(
     bench: Workbench,
-    sdist: bytes,
     file: str,
+    sdist: bytes,
     system: BuildSystem,
     requirements: Sequence[BuildRequirement],
 ) -> bytes:
-    """What the program inside reads: a tar of everything it needs."""
+    """What the program inside reads: everything it needs."""
     text = json.dumps({"backend": system.backend, "backend_path": list(system.backend_path)})
     parts = {"order.json": text.encode(), f"sdist/{file}": sdist}
     parts |= {f"wheels/{r.file}": _blob(bench, from_hex(r.sha256)) for r in requirements}
@@ -243,10 +240,11 @@ def build_environment() -> dict[str, str]:
     }
 
 
-def _run(bench: Workbench, room: Room, order: bytes) -> tuple[list[str], str, bytes]:
-    """What the backend wants besides, or the wheel's name and bytes."""
+def _run(bench: Workbench, room: Room, order: bytes, *, settled: bool) -> tuple[list[str], str, bytes]:
+    """What the backend wants besides (unless that is settled), or the wheel's name and bytes."""
+    settling = ("settled",) if settled else ()
     command = Command(
-        argv=(room.python, "-s", "-S", "-P", "-c", program("pep517"), FOLDER),
+        argv=(room.python, "-s", "-S", "-P", "-c", program("pep517"), FOLDER, *settling),
         environment=build_environment(),
         uid=NOBODY,
         gid=NOBODY,

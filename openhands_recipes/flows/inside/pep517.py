@@ -1,10 +1,10 @@
 """Builds one wheel from one sdist, as PEP 517 says. Run by the image's own Python, without network.
 
 Standard input is a tar: `order.json` (`backend`, `backend_path`), `sdist/<file>` and the wheels of the
-build environment, `wheels/<file>`, all unpacked below the folder named as the only argument. Standard
-output is JSON: `{"requires": [...]}` when the backend wants more than it was given, else
-`{"wheel": <name>, "size": <bytes>}`, a newline and the wheel's bytes. What the backend prints goes to
-standard error.
+build environment, `wheels/<file>`, all unpacked below the folder named as first argument. Standard output
+is JSON: `{"requires": [...]}` when the backend wants more than it was given and is asked for that (a
+second argument says it is not), else `{"wheel": <name>, "size": <bytes>}`, a newline and the wheel's
+bytes. What the backend prints goes to standard error.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def missing(requires: list[str], environment: Path) -> list[str]:
     return [text for text in requires if normal(re.split(r"[^\w.-]", text.strip())[0]) not in there]
 
 
-def build(room: Path) -> tuple[list[str], Path | None]:
+def build(room: Path, *, settled: bool) -> tuple[list[str], Path | None]:
     """What is still missing, or the wheel."""
     order = json.loads((room / "order.json").read_text())
     environment = room / "environment"
@@ -114,7 +114,7 @@ def build(room: Path) -> tuple[list[str], Path | None]:
     source = unpack_source(sdist, room / "source")
     os.chdir(source)
     backend = backend_of(order, source)
-    if hasattr(backend, "get_requires_for_build_wheel"):
+    if not settled and hasattr(backend, "get_requires_for_build_wheel"):
         wanted = missing(backend.get_requires_for_build_wheel(None), environment)
         if wanted:
             return wanted, None
@@ -124,7 +124,7 @@ def build(room: Path) -> tuple[list[str], Path | None]:
 
 
 def main() -> int:
-    """Build in the folder that is the only argument."""
+    """Build in the folder that is the first argument."""
     os.umask(0o022)
     room = Path(sys.argv[1])
     room.mkdir(parents=True)
@@ -133,7 +133,8 @@ def main() -> int:
     (room / "wheels").mkdir(exist_ok=True)
     answer = os.dup(1)
     os.dup2(2, 1)
-    wanted, wheel = build(room)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # so that errors stay last
+    wanted, wheel = build(room, settled=len(sys.argv) > 2)
     with os.fdopen(answer, "wb") as sink:
         if wheel is None:
             sink.write(json.dumps({"requires": wanted}).encode() + b"\n")
