@@ -21,6 +21,7 @@ AREAS = {
     "images": "which locks are which image",
     "records": "facts about parts and levels",
     "sandbox": "unpacked trees for sandboxes",
+    "docker": "trees for sandboxes that are containers",
     "uv": "metadata of Python packages",
     "partial": "unfinished downloads",
 }

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -299,24 +299,27 @@ class World:
             host=host_platform(),
         )
 
+    @cached_property
+    def docker_workshop(self) -> Workshop:
+        """The same, its sandboxes being containers of a Docker daemon."""
+        from dataclasses import replace
+
+        from openhands_recipes.adapters.docker_engine import DockerEngine
+
+        return replace(self.workshop, engine=DockerEngine(self.cache.folder("docker")))
+
     def checks(self) -> tuple[Check, ...]:
         """What `ohr doctor` looks at."""
         from openhands_recipes.adapters import machine
         from openhands_recipes.adapters.sandbox.doctor import probe
-        from openhands_recipes.compile.recipe.settings import parse_settings
         from openhands_recipes.flows.doctor import Check
-
-        def debian() -> Iterable[ports.Ability]:
-            stored = self.store.settings()
-            suites = parse_settings(stored.content, file=stored.file).pins.debian.suites
-            return machine.debian(self.debian_sources, self.http, suites)
 
         return (
             Check("python", machine.python, needed=True),
             Check("size", machine.size, needed=False),
             Check("cache", lambda: machine.room(self.cache.root), needed=True),
             Check("sandbox", lambda: probe(self.cache.folder("sandbox")), needed=True),
-            Check("debian", debian, needed=True),
+            Check("debian", lambda: machine.debian(self.debian_sources, self.http, self.suites), needed=True),
             Check(
                 "python packages",
                 lambda: machine.python_packages(self.python_settings, self.http),
