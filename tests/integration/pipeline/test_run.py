@@ -38,11 +38,15 @@ def test_nothing_of_this_machine_is_inside_but_what_is_bound(
     ohr: Ohr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("A_SECRET", "x")
-    (tmp_path / "given").write_text("given")
+    given = tmp_path / "given"
+    given.write_text("given")
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)  # pytest keeps its folders to itself, and who is inside is nobody here
+    tmp_path.chmod(0o777)
     script = f'cat /given/given; echo "[$A_SECRET]"; ls {Path(__file__).parent} 2>/dev/null; touch /given/x 2>/dev/null || echo read-only'
     done = ohr("run", "base", "--bind", f"{tmp_path}:/given:ro", "--", "bash", "-c", script)
     assert done.stdout == "given[]\nread-only\n"
-    ohr("run", "base", "--as-root", "--bind", f"{tmp_path}:/given", "--", "touch", "/given/made")
+    ohr("run", "base", "--bind", f"{tmp_path}:/given", "--", "touch", "/given/made")
     assert (tmp_path / "made").exists()
 
 
