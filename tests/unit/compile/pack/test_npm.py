@@ -65,3 +65,39 @@ def test_names_that_are_no_package_names_are_refused(name: str) -> None:
 def test_damaged_data_is_refused() -> None:
     with pytest.raises(VerificationError, match="damaged"):
         CONVERTERS["npm"](io.BytesIO(b"no gzip"), io.BytesIO(), "sha256:key", OPTIONS)
+
+
+def test_a_package_may_lie_below_another_one() -> None:
+    fragment, _ = convert([PACKAGE], name="eslint/node_modules/@x/dep")
+    assert fragment.entries[-1].path == "usr/local/lib/node_modules/eslint/node_modules/@x/dep/package.json"
+
+
+def test_what_commands_call_is_executable_whatever_the_archive_says() -> None:
+    fragment, _ = convert(
+        [PACKAGE, member("package/bin/a.js", b""), member("package/b.js", b"")], executables="bin/a.js\nc"
+    )
+    assert {e.path.rpartition("/")[2]: e.mode for e in fragment.entries if e.kind == "0"} == {
+        "package.json": 0o644, "a.js": 0o755, "b.js": 0o644
+    }  # fmt: skip
+
+
+def test_of_a_path_named_twice_the_last_counts_as_for_npm() -> None:
+    fragment, raw = convert(
+        [PACKAGE, member("package/a.js", b"old", mode=0o755), member("package/a.js", b"new!")]
+    )
+    assert [(e.path, e.mode) for e in fragment.entries if e.path.endswith("a.js")] == [
+        (f"{ROOT}/a.js", 0o644)
+    ]
+    assert read_tar(raw)[f"{ROOT}/a.js"][1] == b"new!"
+
+
+def test_gitignore_becomes_npmignore_where_there_is_none() -> None:
+    members = [
+        PACKAGE, member("package/a/.gitignore", b"1"), member("package/b/.npmignore", b"2"),
+        member("package/b/.gitignore", b"3"),
+    ]  # fmt: skip
+    _, raw = convert(members)
+    found = read_tar(raw)
+    assert found[f"{ROOT}/a/.npmignore"][1] == b"1"
+    assert found[f"{ROOT}/b/.npmignore"][1] == b"2"
+    assert not [path for path in found if path.endswith(".gitignore")]
