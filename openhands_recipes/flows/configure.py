@@ -33,6 +33,15 @@ log = logging.getLogger(__name__)
 
 DEBS_FOLDER = "/run/ohr/debs"
 _POLICY = "usr/sbin/policy-rc.d"
+_NEW_CONTROL = f"{database.ADMIN}/tmp.ci"  # noqa: S108 - inside the sandbox, where dpkg has it too
+_RUN_PREINST = f"""
+set -e
+rm -rf /{_NEW_CONTROL}
+mkdir -m 0755 /{_NEW_CONTROL}
+tar -xpf - -C /{_NEW_CONTROL}
+/{_NEW_CONTROL}/preinst install </dev/null
+rm -rf /{_NEW_CONTROL}
+"""
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -160,7 +169,7 @@ class _Session:
 
     def install(self, level: LevelPackages, read: ReadFile) -> None:
         self.write(self._database(level, read))
-        for step in Order(level.plain).steps(real_unpack=sorted(level.placement.real_unpack)):
+        for step in Order(level.packages).steps(real_unpack=level.placement.real_unpack):
             self._note(step)
             self._take(step, level)
         left = self.run("/usr/bin/dpkg", "--audit").decode()
@@ -175,7 +184,6 @@ class _Session:
         yield _file(_POLICY, b"#!/bin/sh\nexit 101\n", 0o755)
         if not status:
             yield _file(f"{admin}/info/format", b"1\n")
-            yield _file(f"{admin}/available", b"")
         yield from ((entry, b"") for entry in level.placement.folders)
         for package in level.plain:
             yield from database.info_files(package, read)
@@ -194,7 +202,7 @@ class _Session:
     def _take(self, step: Step, level: LevelPackages) -> None:
         match step:
             case RunPreinst():
-                self._preinst(step)
+                self._preinst(step, level)
                 self._check_diversions(step, level)
             case Configure():
                 self.run("/usr/bin/dpkg", "--configure", *step.packages, what="dpkg --configure")
@@ -207,8 +215,10 @@ class _Session:
                 archives = [level.archives[name].target for name in step.packages]
                 self.run("/usr/bin/dpkg", "--unpack", "--force-unsafe-io", *archives, what="dpkg --unpack")
 
-    def _preinst(self, step: RunPreinst) -> None:
-        script = f"/{database.ADMIN}/info/{step.qualified}.preinst"
+    def _preinst(self, step: RunPreinst, level: LevelPackages) -> None:
+        """From `tmp.ci`, its control files beside it: debconf, for one, looks there for who is asking."""
+        (package,) = (p for p in level.plain if p.name == step.package)
+        files = [_file(name, file.content, file.mode) for name, file in package.fragment.control.items()]
         extra = {
             "DPKG_MAINTSCRIPT_PACKAGE": step.package,
             "DPKG_MAINTSCRIPT_ARCH": step.architecture,
@@ -218,10 +228,12 @@ class _Session:
             "DPKG_ROOT": "",
             "DPKG_ADMINDIR": f"/{database.ADMIN}",
         }
-        self.run(script, "install", extra=extra, what=f"preinst of {step.package}")
+        self.run(
+            "/bin/sh", "-c", _RUN_PREINST, stdin=_tar(files), extra=extra, what=f"preinst of {step.package}"
+        )
 
     def _check_diversions(self, step: RunPreinst, level: LevelPackages) -> None:
-        """A preinst that diverts a path its own package ships moved our copy away; only dpkg gets that right."""
+        """Who diverts a path it ships itself has moved our copy away: only dpkg gets that right."""
         owned = {f"/{e.path}" for p in level.plain if p.name == step.package for e in p.fragment.entries}
         lines = self.read(f"/{database.ADMIN}/diversions").decode().splitlines()
         diverted = {lines[i] for i in range(0, len(lines) - 2, 3) if lines[i + 2] == step.package}

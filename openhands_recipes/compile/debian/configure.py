@@ -7,7 +7,7 @@ Pre-Depends configured before that, dependencies configured before dependants. d
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from openhands_recipes.compile.debian.database import Package
@@ -61,7 +61,7 @@ class Order:
         self._packages = {p.name: p for p in sorted(packages, key=lambda p: p.name)}
         self._providers: dict[str, list[str]] = {}
         for package in self._packages.values():
-            for (provided, *_) in _names(package.fields.get("provides", "")):
+            for provided, *_ in _names(package.fields.get("provides", "")):
                 self._providers.setdefault(provided, []).append(package.name)
 
     def _needs(self, name: str, *fields: str) -> tuple[str, ...]:
@@ -69,7 +69,11 @@ class Order:
         for field in fields:
             for alternatives in _names(self._packages[name].fields.get(field, "")):
                 for alternative in alternatives:
-                    candidates = [alternative] if alternative in self._packages else self._providers.get(alternative, [])
+                    candidates = (
+                        [alternative]
+                        if alternative in self._packages
+                        else self._providers.get(alternative, [])
+                    )
                     if candidates:
                         found.append(candidates[0])
                         break
@@ -102,37 +106,55 @@ class Order:
         """What must be configured before the package's preinst may run."""
         return self._needs(name, "pre-depends")
 
-    def steps(self, *, real_unpack: Sequence[str] = ()) -> tuple[Step, ...]:
-        """The whole configuration of packages unpacked together."""
-        plan = _Plan(self._packages, self)
-        essential = [p.name for p in self._packages.values() if p.essential and not self.pre_depends(p.name)]
-        for name in (*essential, *self.closure(sorted(self._packages))):
-            plan.preinst(name)
-        if real_unpack:
-            plan.steps += [ConfigureAll(), Unpack(tuple(sorted(real_unpack)))]
+    def steps(self, *, real_unpack: Collection[str] = ()) -> tuple[Step, ...]:
+        """The whole configuration of packages unpacked together, those of `real_unpack` by dpkg itself.
+
+        Essential packages come first, configured: scripts of all others may rely on them (policy 3.8).
+        """
+        plan = _Plan(self._packages, self, frozenset(real_unpack))
+        essential = [p.name for p in self._packages.values() if p.essential]
+        base = self.closure(essential)
+        for name in (*(n for n in essential if not self.pre_depends(n)), *base):
+            plan.unpack(name)
+        plan.configure(base)
+        for name in self.closure(self._packages):
+            plan.unpack(name)
         return (*plan.steps, ConfigureAll())
 
 
 class _Plan:
-    def __init__(self, packages: Mapping[str, Package], order: Order) -> None:
+    def __init__(self, packages: Mapping[str, Package], order: Order, real: frozenset[str]) -> None:
         self._packages = packages
         self._order = order
+        self._real = real
         self._configured: set[str] = set()
         self._begun: set[str] = set()
         self.steps: list[Step] = []
 
-    def preinst(self, name: str) -> None:
-        package = self._packages[name]
-        if name in self._begun or "preinst" not in package.fragment.control:
+    def unpack(self, name: str) -> None:
+        """What unpacking does beyond laying down files; the package's Pre-Depends are configured before."""
+        if name in self._begun or not (name in self._real or self._has_preinst(name)):
             return
         self._begun.add(name)
         needed = [n for n in self._order.closure(self._order.pre_depends(name)) if n != name]
-        missing = [n for n in needed if n not in self._configured]
-        if missing:
-            for other in missing:
-                self.preinst(other)
-            still = [n for n in missing if n not in self._configured]
-            if still:
-                self.steps.append(Configure(tuple(self._packages[n].qualified for n in still)))
-                self._configured.update(still)
-        self.steps.append(RunPreinst(name, package.qualified, package.architecture))
+        for other in needed:
+            self.unpack(other)
+        self.configure(needed)
+        package = self._packages[name]
+        last = self.steps[-1] if self.steps else None
+        if name not in self._real:
+            self.steps.append(RunPreinst(name, package.qualified, package.architecture))
+        elif isinstance(last, Unpack):
+            self.steps[-1] = Unpack((*last.packages, name))
+        else:
+            self.steps.append(Unpack((name,)))
+
+    def configure(self, names: Iterable[str]) -> None:
+        """Configure those that are not configured yet."""
+        still = [n for n in names if n not in self._configured]
+        if still:
+            self.steps.append(Configure(tuple(self._packages[n].qualified for n in still)))
+            self._configured.update(still)
+
+    def _has_preinst(self, name: str) -> bool:
+        return "preinst" in self._packages[name].fragment.control

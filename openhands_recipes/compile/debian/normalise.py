@@ -17,7 +17,7 @@ Reader = Callable[[], Iterator[bytes]]
 Change = tuple[Entry, Reader | None]
 
 _TRANSIENT = re.compile(
-    r"^(?:dev|proc|sys|run|tmp|var/tmp)/."
+    r"^(?:dev|proc|sys|tmp|var/tmp)/."
     r"|^(?:\.dockerenv|etc/\.pwd\.lock|root/\.bash_history)$"
     # Backups written beside account files, the dpkg database and debconf's.
     r"|^etc/(?:passwd|shadow|group|gshadow|subuid|subgid)-$"
@@ -26,14 +26,21 @@ _TRANSIENT = re.compile(
     r"|^var/lib/dpkg/(?:lock|lock-frontend|triggers/Lock)$|^var/lib/apt/lists/."
     r"|^var/lib/systemd/(?:random-seed|credential\.secret)$"
 )
-_CACHE = re.compile(r"^var/cache/(?!debconf/).")  # debconf keeps its answers under var/cache; they are no cache
+_CACHE = re.compile(
+    r"^var/cache/(?!debconf/)."
+)  # debconf keeps its answers under var/cache; they are no cache
 _LOG = re.compile(r"^var/log/.")
+_RUN = re.compile(
+    r"^run/."
+)  # its folders are part of a system (/var/lock leads to /run/lock), its files are not
 _OPAQUE = ("user.overlay.opaque", "trusted.overlay.opaque")
 _PYC_CHECKED = 0b11
 _PYC_UNCHECKED = 0b01
 
 
-def normalise(changes: Iterable[Change], below: Mapping[str, Entry], *, epoch: int) -> list[tuple[Entry, bytes]]:
+def normalise(
+    changes: Iterable[Change], below: Mapping[str, Entry], *, epoch: int
+) -> list[tuple[Entry, bytes]]:
     """The lasting part of some changes, sorted by path, every time set to `epoch`.
 
     Removed paths become OCI whiteouts (image-spec, layer.md). Folders stay only where something below
@@ -45,16 +52,17 @@ def normalise(changes: Iterable[Change], below: Mapping[str, Entry], *, epoch: i
             continue
         for one, content in _lasting(entry, reader, below, epoch):
             kept[one.path] = (one, content)
-    needed = {parent for path, (e, _) in kept.items() if e.kind is not Kind.DIRECTORY for parent in _parents(path)}
-    return [
-        (entry, content)
-        for path, (entry, content) in sorted(kept.items())
-        if entry.kind is not Kind.DIRECTORY or path in needed or not _same(entry, below.get(path))
-    ]
+    lasting = {
+        path: (entry, content)
+        for path, (entry, content) in kept.items()
+        if entry.kind is not Kind.DIRECTORY or not _same(entry, below.get(path))
+    }
+    needed = {parent for path in lasting for parent in _parents(path)}
+    return [kept[path] for path in sorted(kept) if path in lasting or path in needed]
 
 
 def _is_transient(entry: Entry) -> bool:
-    if _TRANSIENT.search(entry.path):
+    if _TRANSIENT.search(entry.path) or (entry.kind is not Kind.DIRECTORY and _RUN.search(entry.path)):
         return True
     return entry.kind is Kind.FILE and (
         bool(_CACHE.search(entry.path)) or (bool(_LOG.search(entry.path)) and entry.size > 0)

@@ -77,7 +77,10 @@ def _obstacle(package: Package, seen: Mapping[str, Entry], owners: Mapping[str, 
             owner = owners.get(entry.path)
             same_link = entry.kind is there.kind is Kind.SYMLINK and entry.link == there.link
             mixed = Kind.DIRECTORY in (entry.kind, there.kind)
-            if owner is not None and not same_link and not mixed and not _replaces(package, owner):
+            allowed = same_link or mixed
+            if owner is not None and not (
+                allowed or _replaces(package, owner) or _may_divert(package, owner)
+            ):
                 raise ResolutionError(
                     f"packages '{owner.name}' and '{package.name}' both contain /{entry.path}",
                     hint="one of them must leave the recipe: Debian does not let them be installed together",
@@ -94,6 +97,12 @@ def _replaces(package: Package, other: Package) -> bool:
     relations = package.fields.get("replaces", "").split(",") + other.fields.get("replaces", "").split(",")
     names = {m.group(1) for r in relations if (m := _NAME.match(r))}
     return bool(names & {package.name, other.name})
+
+
+def _may_divert(*packages: Package) -> bool:
+    """Whether a preinst may move one of the two files away: then only dpkg can tell."""
+    scripts = (package.fragment.control.get("preinst") for package in packages)
+    return any(script is not None and b"dpkg-divert" in script.content for script in scripts)
 
 
 def _kept_folders(plain: Iterable[Package], below: Mapping[str, Entry]) -> tuple[Entry, ...]:

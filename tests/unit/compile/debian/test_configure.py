@@ -22,7 +22,9 @@ def test_a_provider_stands_for_the_name_it_provides() -> None:
 
 
 def test_pre_dependencies_are_configured_before_the_preinst_runs() -> None:
-    steps = Order([package("p", preinst=True, pre_depends="q"), package("q", depends="r"), package("r")]).steps()
+    steps = Order(
+        [package("p", preinst=True, pre_depends="q"), package("q", depends="r"), package("r")]
+    ).steps()
     assert steps == (Configure(("r", "q")), RunPreinst("p", "p", "amd64"), ConfigureAll())
 
 
@@ -43,6 +45,24 @@ def test_the_order_of_arrival_does_not_matter() -> None:
     assert Order(some).steps() == Order(reversed(some)).steps()
 
 
-def test_what_needs_the_real_dpkg_is_unpacked_when_the_rest_is_configured() -> None:
-    steps = Order([package("a")]).steps(real_unpack=["z", "y"])
-    assert steps == (ConfigureAll(), Unpack(("y", "z")), ConfigureAll())
+def test_essential_packages_are_configured_before_scripts_of_others_run() -> None:
+    some = [
+        package("a", preinst=True),
+        package("z", preinst=True, essential="yes", depends="y"),
+        package("y"),
+    ]
+    assert Order(some).steps() == (
+        RunPreinst("z", "z", "amd64"), Configure(("y", "z")), RunPreinst("a", "a", "amd64"), ConfigureAll(),
+    )  # fmt: skip
+
+
+def test_what_needs_the_real_dpkg_is_unpacked_before_anything_that_depends_on_it_is_configured() -> None:
+    some = [package("a", depends="y"), package("y"), package("z", preinst=True)]
+    assert Order(some).steps(real_unpack=["z", "y"]) == (Unpack(("y", "z")), ConfigureAll())
+
+
+def test_dpkg_unpacks_a_package_when_its_pre_dependencies_are_configured() -> None:
+    some = [package("y", pre_depends="x"), package("x"), package("z", pre_depends="y")]
+    assert Order(some).steps(real_unpack=["z", "y"]) == (
+        Configure(("x",)), Unpack(("y",)), Configure(("y",)), Unpack(("z",)), ConfigureAll(),
+    )  # fmt: skip

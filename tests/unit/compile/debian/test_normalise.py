@@ -67,6 +67,19 @@ def test_folders_stay_for_what_is_below_or_for_their_own_mode() -> None:
     assert paths([folder("opt", 0o700)], below) == ["opt"]
 
 
+def test_folders_of_run_stay_without_their_files() -> None:
+    assert paths([folder("run"), folder("run/lock", 0o1777), file("run/lock/x")]) == ["run", "run/lock"]
+
+
+def test_a_folder_above_a_new_empty_one_is_told_with_its_own_owner() -> None:
+    cache = Entry("var/cache/man", Kind.DIRECTORY, 0o755, 6, 12)
+    below = {"var": folder("var")[0], "var/cache": folder("var/cache")[0], "var/cache/man": cache}
+    changes = [folder("var"), folder("var/cache"), (cache, None), folder("var/cache/man/cs")]
+    changes.append(file("var/cache/man/cs/index.db"))
+    owners = {entry.path: entry.uid for entry, _ in normalise(changes, below, epoch=EPOCH)}
+    assert owners == {"var": 0, "var/cache": 0, "var/cache/man": 6, "var/cache/man/cs": 0}
+
+
 def test_removed_files_become_whiteouts_and_replaced_folders_opaque() -> None:
     gone = (Entry("etc/a", Kind.CHAR, device=(0, 0)), None)
     opaque = (Entry("etc/d", Kind.DIRECTORY, 0o755, xattrs=(("user.overlay.opaque", b"y"),)), None)
@@ -92,6 +105,10 @@ def test_time_stamped_python_is_left_as_it_is() -> None:
     assert content == stamped
 
 
-@given(st.lists(st.sampled_from([file("etc/b"), file("etc/a"), folder("etc"), file("tmp/x"), file("opt/c", b"z")])))
+@given(
+    st.lists(
+        st.sampled_from([file("etc/b"), file("etc/a"), folder("etc"), file("tmp/x"), file("opt/c", b"z")])
+    )
+)
 def test_the_order_of_changes_does_not_matter(changes: list[Change]) -> None:
     assert normalise(changes, {}, epoch=EPOCH) == normalise(changes[::-1], {}, epoch=EPOCH)

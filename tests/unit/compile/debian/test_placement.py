@@ -5,7 +5,7 @@ import pytest
 from openhands_recipes.compile.debian.database import Package
 from openhands_recipes.compile.debian.placement import place
 from openhands_recipes.errors import ResolutionError
-from openhands_recipes.model.fragment import Entry, Fragment, Kind
+from openhands_recipes.model.fragment import ControlFile, Entry, Fragment, Kind
 
 
 def package(name: str, *entries: Entry, **fields: str) -> Package:
@@ -25,7 +25,9 @@ def link(path: str, target: str) -> Entry:
 
 
 def test_packages_that_only_share_folders_are_plain() -> None:
-    placement = place([package("a", folder("usr"), file("usr/a")), package("b", folder("usr"), file("usr/b"))], {})
+    placement = place(
+        [package("a", folder("usr"), file("usr/a")), package("b", folder("usr"), file("usr/b"))], {}
+    )
     assert placement.real_unpack == frozenset()
     assert placement.folders == ()
 
@@ -40,12 +42,22 @@ def test_two_packages_with_the_same_file_are_refused_by_name() -> None:
         place([package("a", file("usr/x")), package("b", file("usr/x"))], {})
 
 
+def test_a_file_that_a_preinst_may_divert_goes_through_dpkg() -> None:
+    script = {"preinst": ControlFile(0o755, b"dpkg-divert --rename /usr/x")}
+    diverting = package("b", file("usr/x"))
+    diverting = diverting._replace(fragment=diverting.fragment._replace(control=script))
+    assert place([package("a", file("usr/x")), diverting], {}).real_unpack == {"b"}
+
+
 def test_a_file_that_a_lower_level_has_already_goes_through_dpkg() -> None:
     assert place([package("b", file("usr/x"))], {"usr/x": file("usr/x")}).real_unpack == {"b"}
 
 
 def test_a_path_through_a_link_of_another_package_goes_through_dpkg() -> None:
-    packages = [package("a", link("var/run", "/run")), package("b", folder("var"), folder("var/run"), file("var/run/x"))]
+    packages = [
+        package("a", link("var/run", "/run")),
+        package("b", folder("var"), folder("var/run"), file("var/run/x")),
+    ]
     assert place(packages, {}).real_unpack == {"b"}
 
 
@@ -64,5 +76,7 @@ def test_a_folder_keeps_the_mode_it_has_below() -> None:
 
 
 def test_essential_packages_decide_on_folders_they_share() -> None:
-    placement = place([package("a", folder("tmp", 0o755)), package("z", folder("tmp", 0o1777), essential="yes")], {})
+    placement = place(
+        [package("a", folder("tmp", 0o755)), package("z", folder("tmp", 0o1777), essential="yes")], {}
+    )
     assert placement.folders == (folder("tmp", 0o1777),)
