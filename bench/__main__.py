@@ -14,6 +14,7 @@ from typing import Any
 
 from bench import builds, check, startup
 from bench.harness import TREE, Bench, LackingError, say, table, write_report
+from bench.pack import pack
 from bench.processes import FailedError
 from bench.push_noop import push_noop
 from bench.workshop import Workshop
@@ -26,6 +27,7 @@ BENCHES: dict[str, Callable[[Workshop], Bench]] = {
     "push_again": builds.push_again,
     "push_noop": push_noop,
     "add_one": builds.add_one,
+    "pack": pack,
     "run_first_output": startup.run_first_output,
     "memory_build": builds.memory_build,
     "memory_lock": builds.memory_lock,
