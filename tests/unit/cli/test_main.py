@@ -216,10 +216,20 @@ def test_when_a_machine_reads_the_result_no_progress_is_shown(
     assert capsys.readouterr().err == ""
 
 
-def test_a_reader_that_leaves_early_is_no_error() -> None:
-    line = f"{sys.executable} -c 'from openhands_recipes.cli.main import run; run()' --help | head -c 1"
-    done = subprocess.run(["sh", "-c", line], check=False, capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("U", "")
+def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
+    program = tmp_path / "talker.py"
+    program.write_text(
+        "import sys, types, click\n"
+        "from openhands_recipes.cli.main import run\n"
+        "module = types.ModuleType('check')\n"
+        "module.command = click.command()(lambda: [click.echo('x' * 1000) for _ in range(1000)])\n"
+        "sys.modules['openhands_recipes.cli.check'] = module\n"
+        "sys.argv = ['ohr', 'check']\n"
+        "run()\n"
+    )
+    line = f"{sys.executable} {program} | head -c 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], check=False, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("x141\n", "")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
