@@ -48,13 +48,12 @@ def command(  # noqa: PLR0913 - one parameter an option
 
     Needs no root, no Docker and no Nix. What was built before is recognised and not built again.
     """
-    results: list[dict[str, Any]] = []
     kinds: tuple[Compression, ...] = ("zstd", "gzip") if compression == "both" else (compression,)  # type: ignore[assignment]  # click has checked it
-    for name in names:
-        for kind in kinds:
-            results.append(
-                _build(world, world.store.name_of(name), platform, kind, layout, text=output == "text")
-            )
+    results = [
+        _build(world, world.store.name_of(name), platform, kind, layout, text=output == "text")
+        for name in names
+        for kind in kinds
+    ]
     if output == "json":
         print_json(results[0] if len(results) == 1 else results)
 

@@ -40,7 +40,13 @@ def command(  # noqa: PLR0913 - one parameter an option
     from openhands_recipes.cli.sandbox_run import SandboxRequest, run_in_sandbox  # noqa: PLC0415 - start-up time
 
     request = SandboxRequest(
-        name=world.store.name_of(name), argv=argv, network=network, binds=binds, ca_bundle=ca_bundle,
-        workdir=workdir, environment=environment, as_root=as_root, shell=False,
-    )  # fmt: skip
+        name=world.store.name_of(name),
+        argv=argv,
+        network=network,
+        binds=binds,
+        ca_bundle=ca_bundle,
+        workdir=workdir,
+        environment=environment,
+        as_root=as_root,
+    )
     run_in_sandbox(world, request)

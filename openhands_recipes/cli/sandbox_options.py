@@ -22,7 +22,7 @@ def sandbox_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--ca-bundle",
             type=click.Path(path_type=Path, exists=True, dir_okay=False),
             help="Certificates to trust with --network; this machine's own if not given.",
-        ),  # fmt: skip
+        ),
         click.option("--workdir", help="Folder to start in; the recipe's if not given."),
         click.option("--env", "environment", multiple=True, metavar="NAME=VALUE", help="A further variable."),
         click.option("--as-root", is_flag=True, help="Run as the sandbox's root."),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from openhands_recipes.cli.building import have_image
 from openhands_recipes.cli.platforms import this_platform
 from openhands_recipes.errors import UsageError
-from openhands_recipes.flows.run import RunRequest, Streams, image_files, run
+from openhands_recipes.flows.run import RunRequest, Streams, account_of, image_files, run
 from openhands_recipes.ports import Bind, BoxFile, BoxOptions
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ class SandboxRequest:
     workdir: str | None
     environment: tuple[str, ...]
     as_root: bool
-    shell: bool
 
 
 def run_in_sandbox(world: World, request: SandboxRequest) -> None:
@@ -39,12 +38,15 @@ def run_in_sandbox(world: World, request: SandboxRequest) -> None:
         image = have_image(world, request.name, platform=platform).image
         subject.version, subject.digest = image.version, image.digest
     binds = tuple(_bind(text) for text in request.binds)
+    shop = world.workshop
+    if any(bind.writable for bind in binds):
+        shop = world.workshop_for_caller(*account_of(image))
     variables = _variables(request.environment)
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     files: tuple[BoxFile, ...] = ()
     offered: dict[str, str] = {}
     if request.network:
-        with image_files(world.workshop, image) as read:
+        with image_files(shop, image) as read:
             files, offered = world.network_offer(read, request.ca_bundle)
     run_request = RunRequest(
         argv=request.argv,
@@ -55,7 +57,7 @@ def run_in_sandbox(world: World, request: SandboxRequest) -> None:
         as_root=request.as_root,
     )
     streams = Streams(sys.stdout.buffer, sys.stderr.buffer, None if sys.stdin.isatty() else _stdin())
-    done = run(world.workshop, image, run_request, streams)
+    done = run(shop, image, run_request, streams)
     if done.exit_code:
         sys.exit(done.exit_code)
 

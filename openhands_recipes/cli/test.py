@@ -58,8 +58,7 @@ def _test(world: World, name: str, engine: str) -> TestReport:
         image = have_image(world, name, platform=platform).image
         subject.version, subject.digest = image.version, image.digest
         composed = Library.of(shop.store).composed(name)
-        report = test_image(shop, composed, image, options=BoxOptions())
-    return report
+        return test_image(shop, composed, image, options=BoxOptions())
 
 
 def _write_junit(world: World, path: Path, reports: list[TestReport]) -> None:
@@ -80,7 +79,7 @@ def _as_json(report: TestReport) -> dict[str, object]:
 def _tell(report: TestReport) -> None:
     for verdict in report.verdicts:
         if verdict.suite == "tests" or not verdict.ok:
-            mark = click.style("ok  ", fg="green") if verdict.ok else click.style("FAIL", fg="red")
+            mark = _mark(ok=verdict.ok)
             time = f"  {human_seconds(verdict.seconds)}" if verdict.seconds else ""
             click.echo(f"{mark} {report.name}: {verdict.name}{time}")
         if not verdict.ok:
@@ -89,14 +88,19 @@ def _tell(report: TestReport) -> None:
         all_of = [v for v in report.verdicts if v.suite == suite]
         if all_of:
             good = sum(v.ok for v in all_of)
-            extra = (
-                f", healthy after {report.seconds_to_health:.1f} s"
-                if suite == "live" and report.seconds_to_health
-                else ""
-            )
+            mark = _mark(ok=good == len(all_of))
             click.echo(
-                f"{'ok  ' if good == len(all_of) else 'FAIL'} {report.name}: {suite}: {good} of {len(all_of)} rules hold{extra}"
+                f"{mark} {report.name}: {suite}: {good} of {len(all_of)} rules hold{_health(report, suite)}"
             )
+
+
+def _mark(*, ok: bool) -> str:
+    return click.style("ok  ", fg="green") if ok else click.style("FAIL", fg="red")
+
+
+def _health(report: TestReport, suite: str) -> str:
+    known = suite == "live" and report.seconds_to_health
+    return f", healthy after {report.seconds_to_health:.1f} s" if known else ""
 
 
 def _tell_failure(verdict: Verdict) -> None:

@@ -252,6 +252,15 @@ class World:
 
         return DockerImages()
 
+    def workshop_for_caller(self, uid: int, gid: int) -> Workshop:
+        """The same, where an account of the sandbox may write to what the caller binds into it."""
+        from dataclasses import replace
+
+        from openhands_recipes.adapters.sandbox.engine import NamespaceEngine
+
+        engine = NamespaceEngine(self.cache.folder("sandbox"), caller=(uid, gid))
+        return replace(self.workshop, engine=engine)
+
     def network_offer(
         self, image_file: Callable[[str], bytes | None], ca_bundle: Path | None
     ) -> tuple[tuple[ports.BoxFile, ...], dict[str, str]]:

@@ -37,7 +37,11 @@ Chain = tuple[LockedLevel, ...]
 
 
 def inputs_of(
-    composed: Composed, packages: Iterable[ResolvedPackage], *, platforms: Sequence[Platform], suites: Sequence[str]
+    composed: Composed,
+    packages: Iterable[ResolvedPackage],
+    *,
+    platforms: Sequence[Platform],
+    suites: Sequence[str],
 ) -> dict[str, Any]:
     """Everything a lock depends on besides its parents and the outside world, as plain JSON."""
     inputs: dict[str, Any] = {
@@ -45,7 +49,8 @@ def inputs_of(
         "platforms": sorted(platforms),
         "suites": list(suites),
         "applications": {
-            a.name: {"python": a.python.version, "packages": sorted(a.python.packages)} for a in composed.applications
+            a.name: {"python": a.python.version, "packages": sorted(a.python.packages)}
+            for a in composed.applications
         },
     }
     for language in ("python", "node"):
@@ -68,7 +73,9 @@ def read_lock(content: bytes, *, file: str) -> Lock:
     try:
         value = json.loads(content)
     except ValueError as error:
-        raise InvalidRecipeError(f"not a lock: {error}", where=file, hint="run `ohr lock` to write it anew") from error
+        raise InvalidRecipeError(
+            f"not a lock: {error}", where=file, hint="run `ohr lock` to write it anew"
+        ) from error
     if isinstance(value, dict) and value.get("schema") != 1:
         raise InvalidRecipeError(
             f"lock schema {value.get('schema')!r} is not known to this version", where=file,
@@ -98,7 +105,9 @@ def check_fresh(
     Raises:
         StaleLockError: it does not; the message says what changed.
     """
-    reasons = _changed_inputs(lock.inputs, inputs) if digest_of_json(dict(inputs)) != lock.recipe_digest else []
+    reasons = (
+        _changed_inputs(lock.inputs, inputs) if digest_of_json(dict(inputs)) != lock.recipe_digest else []
+    )
     reasons += _changed_parents(lock.parents, parents)
     if lock.rules != rules:
         reasons.append(f"the rules of layers changed ({_rules_text(lock.rules)} -> {_rules_text(rules)})")
@@ -164,13 +173,15 @@ class LockChange:
 
 def changes(old: Lock | None, new: Lock) -> tuple[LockChange, ...]:
     """What differs between two locks of one recipe, sorted."""
-    found = []
+    found: list[LockChange] = []
     for platform in sorted(new.platforms.keys() | (old.platforms.keys() if old else set())):
         before = _versions(old, platform) if old else {}
         after = _versions(new, platform)
-        for key in sorted(before.keys() | after.keys()):
-            if before.get(key) != after.get(key):
-                found.append(LockChange(platform, key[0], key[1], before.get(key), after.get(key)))
+        found += [
+            LockChange(platform, source, name, before.get((source, name)), after.get((source, name)))
+            for source, name in sorted(before.keys() | after.keys())
+            if before.get((source, name)) != after.get((source, name))
+        ]
     return tuple(found)
 
 

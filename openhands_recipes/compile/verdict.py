@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from openhands_recipes.model.proof import OutputCheck, TestCase
 from openhands_recipes.ports import Completed
@@ -37,7 +37,15 @@ def judge(test: TestCase, done: Completed) -> Verdict:
     for stream, check, text in (("stdout", test.stdout, stdout), ("stderr", test.stderr, stderr)):
         reasons += [f"{stream} {reason}" for reason in _mismatches(check, text)]
     return Verdict(
-        "tests", test.name, not reasons, "; ".join(reasons), test.run, done.exit_code, stdout, stderr, done.seconds
+        "tests",
+        test.name,
+        not reasons,
+        "; ".join(reasons),
+        test.run,
+        done.exit_code,
+        stdout,
+        stderr,
+        done.seconds,
     )
 
 
@@ -56,21 +64,25 @@ def junit(name: str, verdicts: Sequence[Verdict]) -> bytes:
     """The verdicts as JUnit XML (one testsuite per recipe), as CI systems read it."""
     failed = sum(not v.ok for v in verdicts)
     total = f"{sum(v.seconds for v in verdicts):.3f}"
-    root = ElementTree.Element("testsuites")
-    suite = ElementTree.SubElement(
+    root = ET.Element("testsuites")
+    suite = ET.SubElement(
         root, "testsuite", name=name, tests=str(len(verdicts)), failures=str(failed), errors="0", time=total
     )
     for verdict in verdicts:
-        case = ElementTree.SubElement(
-            suite, "testcase", classname=f"{name}.{verdict.suite}", name=_xml(verdict.name), time=f"{verdict.seconds:.3f}"
+        case = ET.SubElement(
+            suite,
+            "testcase",
+            classname=f"{name}.{verdict.suite}",
+            name=_xml(verdict.name),
+            time=f"{verdict.seconds:.3f}",
         )
         if not verdict.ok:
-            failure = ElementTree.SubElement(case, "failure", message=_xml(verdict.reason))
+            failure = ET.SubElement(case, "failure", message=_xml(verdict.reason))
             failure.text = _xml(verdict.command)
         for tag, text in (("system-out", verdict.stdout), ("system-err", verdict.stderr)):
             if text:
-                ElementTree.SubElement(case, tag).text = _xml(text)
-    body: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+                ET.SubElement(case, tag).text = _xml(text)
+    body: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return body + b"\n"
 
 

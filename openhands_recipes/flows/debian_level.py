@@ -72,7 +72,7 @@ def epoch_of(date: str) -> int:
     return int(datetime.fromisoformat(date).timestamp())
 
 
-def debian_orders(shop: Workshop, debian: DebianLevel, real: frozenset[str]) -> tuple[LayerOrder, ...]:
+def debian_orders(debian: DebianLevel, real: frozenset[str]) -> tuple[LayerOrder, ...]:
     """The level's layers in order: groups of archives, then the configuration."""
     sizes = [PartSize(deb_key(d), d.name, d.source, d.installed_size) for d in debian.debs]
     names = {deb_key(d): d.name for d in debian.debs}
@@ -95,7 +95,7 @@ def add_debian(shop: Workshop, stack: Stack, debian: DebianLevel, packing: Packi
     real = known_real(shop, debian)
     if real is None or shop.fragments.get(debian.key) is None:
         real = _configure(shop, stack, debian, packing)
-    for order in debian_orders(shop, debian, real):
+    for order in debian_orders(debian, real):
         stack.add(order, debian=True)
     stack.configured = debian.key
 
@@ -108,7 +108,7 @@ def _configure(shop: Workshop, stack: Stack, debian: DebianLevel, packing: Packi
     known: frozenset[str] = frozenset()
     while True:
         placement = place(packages, below, known=known)
-        data = debian_orders(shop, debian, placement.real_unpack)[:-1]
+        data = debian_orders(debian, placement.real_unpack)[:-1]
         if packing is not None:
             packing.submit(data)
         level = LevelPackages(packages, placement, _archives(shop, debian, placement.real_unpack))

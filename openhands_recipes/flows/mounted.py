@@ -56,7 +56,6 @@ def as_user(
     workdir: str | None = None,
     environment: Mapping[str, str] | None = None,
     timeout: float | None = None,
-    terminal: bool = False,
 ) -> Command:
     """A command as the image's account would run it; setuid programs work, as in a cluster's pod."""
     return Command(
@@ -68,5 +67,4 @@ def as_user(
         groups=(start.gid,),
         may_gain_privileges=True,
         timeout=timeout,
-        terminal=terminal,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO
 
 from openhands_recipes.compile.oci.config import StartSettings, start_settings
@@ -60,17 +60,18 @@ def image_files(shop: Workshop, image: Image) -> Iterator[Callable[[str], bytes 
         yield read
 
 
+def account_of(image: Image) -> tuple[int, int]:
+    """User and group id of the account an image runs as."""
+    start = start_settings(image)
+    return start.uid, start.gid
+
+
 def _command(start: StartSettings, request: RunRequest) -> Command:
     argv = request.argv or (*start.entrypoint, *start.command)
     workdir = request.workdir or (start.shell_workdir if request.argv else start.workdir)
     if request.as_root:
         environment = {**start.environment, "HOME": "/root", "USER": "root", **request.environment}
-        return Command(
-            argv,
-            environment,
-            workdir,
-            keep_capabilities=True,
-            may_gain_privileges=True,
-            terminal=request.terminal,
-        )
-    return as_user(start, argv, workdir=workdir, environment=request.environment, terminal=request.terminal)
+        command = Command(argv, environment, workdir, keep_capabilities=True, may_gain_privileges=True)
+    else:
+        command = as_user(start, argv, workdir=workdir, environment=request.environment)
+    return replace(command, terminal=request.terminal, forward_signals=True)

@@ -16,7 +16,7 @@ from openhands_recipes.flows.workshop import Workshop
 from openhands_recipes.model.composed import Composed
 from openhands_recipes.model.image import Image
 from openhands_recipes.model.proof import HttpReady, Process, TestCase
-from openhands_recipes.ports import Box, BoxOptions, Stage
+from openhands_recipes.ports import Box, BoxOptions
 
 _READY_DEADLINE = 60.0
 _READ = ("etc/passwd", "etc/ssl/certs/ca-certificates.crt", "etc/sudoers.d/")
@@ -47,19 +47,20 @@ def test_image(shop: Workshop, composed: Composed, image: Image, *, options: Box
         SandboxError: this machine cannot run sandboxes.
     """
     start = start_settings(image)
-    trees = trees_of(shop, image)
+    subject = _Subject(shop, trees_of(shop, image), composed, start, options)
     verdicts: list[Verdict] = []
     with shop.progress.stage("tests", total=len(composed.tests)) as stage:
         for test in composed.tests:
             stage.note(test.name)
-            verdicts.append(_run(shop, trees, composed, start, test, options))
+            verdicts.append(subject.run(test))
             stage.advance()
     with shop.progress.stage("contract"):
         verdicts += [_verdict("contract", f) for f in static_contract(shop, image, start)]
     seconds = None
     if has_server(start):
         with shop.progress.stage("live") as stage:
-            live, seconds = _live(shop, trees, start, options, stage)
+            stage.note("starting the image")
+            live, seconds = subject.live()
             verdicts += live
     return TestReport(composed.name, tuple(verdicts), seconds)
 
@@ -76,20 +77,31 @@ def static_contract(shop: Workshop, image: Image, start: StartSettings) -> tuple
     return check_contract(Contents(stacked.paths, stacked.read, len(image.layers)), start)
 
 
-def _run(  # noqa: PLR0913 - one test, its world
-    shop: Workshop,
-    trees: Sequence[str],
-    composed: Composed,
-    start: StartSettings,
-    test: TestCase,
-    options: BoxOptions,
-) -> Verdict:
-    with shop.engine.open(trees, options) as box:
-        for name, process in composed.processes.items():
-            if process.command[0] not in start.entrypoint:
-                _start_process(box, start, shop, name, process)
-        command = as_user(start, ("/bin/bash", "-c", _SCRATCH, "test", test.run), timeout=test.timeout)
-        return judge(test, box.run(command))
+@dataclass(frozen=True)
+class _Subject:
+    """The image under test."""
+
+    shop: Workshop
+    trees: Sequence[str]
+    composed: Composed
+    start: StartSettings
+    options: BoxOptions
+
+    def run(self, test: TestCase) -> Verdict:
+        """One test in a sandbox of its own, beside the services it relies on."""
+        with self.shop.engine.open(self.trees, self.options) as box:
+            for name, process in self.composed.processes.items():
+                if process.command[0] not in self.start.entrypoint:
+                    _start_process(box, self.start, self.shop, name, process)
+            script = ("/bin/bash", "-c", _SCRATCH, "test", test.run)
+            return judge(test, box.run(as_user(self.start, script, timeout=test.timeout)))
+
+    def live(self) -> tuple[list[Verdict], float | None]:
+        """The living half of the contract."""
+        with self.shop.engine.open(self.trees, self.options) as box:
+            report = check_live(box, self.start, self.shop.clock)
+        verdicts = [_verdict("live", finding, output=report.output) for finding in report.findings]
+        return verdicts, report.seconds_to_health
 
 
 def _start_process(box: Box, start: StartSettings, shop: Workshop, name: str, process: Process) -> None:
@@ -108,16 +120,6 @@ def _start_process(box: Box, start: StartSettings, shop: Workshop, name: str, pr
         if ended is not None or shop.clock.monotonic() > deadline:
             output = (ended.stdout + ended.stderr).decode(errors="replace") if ended else "no answer in time"
             raise OutsideError(f"process '{name}' did not become ready: {output.strip()[-2000:]}")
-
-
-def _live(
-    shop: Workshop, trees: Sequence[str], start: StartSettings, options: BoxOptions, stage: Stage
-) -> tuple[list[Verdict], float | None]:
-    stage.note("starting the image")
-    with shop.engine.open(trees, options) as box:
-        report = check_live(box, start, shop.clock)
-    verdicts = [_verdict("live", finding, output=report.output) for finding in report.findings]
-    return verdicts, report.seconds_to_health
 
 
 def _verdict(suite: str, finding: Finding, *, output: str = "") -> Verdict:

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from openhands_recipes.compile.pack.tar_read import Readable, TarReader
+from openhands_recipes.compile.pack.tar_read import Member, Readable, TarReader
 from openhands_recipes.model.fragment import Entry, Kind
 
 _SMALL = 4 << 20
+
+
+def _entry(path: str, member: Member) -> Entry:
+    return Entry(
+        path,
+        member.kind,
+        member.mode,
+        member.uid,
+        member.gid,
+        member.size,
+        member.mtime,
+        member.link,
+        device=member.device,
+        xattrs=member.xattrs,
+    )
 
 
 class Stacked:
@@ -35,10 +50,7 @@ class Stacked:
                 self.paths.pop(gone, None)
                 self._drop_below(gone)
             elif path:
-                self._put(path, reader, Entry(
-                    path, member.kind, member.mode, member.uid, member.gid, member.size, member.mtime, member.link,
-                    device=member.device, xattrs=member.xattrs,
-                ))  # fmt: skip
+                self._put(path, reader, _entry(path, member))
 
     def _put(self, path: str, reader: TarReader, entry: Entry) -> None:
         self.paths[path] = entry

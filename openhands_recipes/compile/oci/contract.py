@@ -16,8 +16,8 @@ VERSION = "v1/agent-server-1.58"
 AGENT_SERVER = "usr/local/bin/openhands-agent-server"
 ACCOUNT = ("openhands", 10001, 10001)
 TOOLS = (
-    "bash", "sudo", "git", "curl", "wget", "jq", "tar", "xz", "find", "xargs", "grep", "sed", "awk", "ps", "pgrep",
-    "kill", "tini",
+    "bash", "sudo", "git", "curl", "wget", "jq", "tar", "xz", "find", "xargs",
+    "grep", "sed", "awk", "ps", "pgrep", "kill", "tini",
 )  # fmt: skip
 _WORLD_STICKY = 0o1777
 _SETUID = 0o4000
@@ -154,7 +154,7 @@ def _agent_server(contents: Contents, start: StartSettings) -> Iterator[Finding]
     yield Finding("agent-server", runs, f"/{AGENT_SERVER} {'is a program' if runs else 'is missing'}")
     yield Finding("workdir", start.workdir == "/", f"WorkingDir is {start.workdir}")
     absolute = bool(start.entrypoint) and all(
-        word.startswith("/") for word in start.entrypoint if word not in ("--",) and not word.startswith("-")
+        word.startswith("/") for word in start.entrypoint if not word.startswith("-")
     )
     yield Finding("entrypoint", absolute, f"Entrypoint is {' '.join(start.entrypoint) or 'missing'}")
     yield Finding("tini", start.entrypoint[:1] == ("/usr/bin/tini",), "tini reaps what agents leave behind")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -42,12 +43,12 @@ def test_nothing_of_this_machine_is_inside_but_what_is_bound(
     given.write_text("given")
     for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
         folder.chmod(0o755)  # pytest keeps its folders to itself, and who is inside is nobody here
-    tmp_path.chmod(0o777)
     script = f'cat /given/given; echo "[$A_SECRET]"; ls {Path(__file__).parent} 2>/dev/null; touch /given/x 2>/dev/null || echo read-only'
     done = ohr("run", "base", "--bind", f"{tmp_path}:/given:ro", "--", "bash", "-c", script)
     assert done.stdout == "given[]\nread-only\n"
     ohr("run", "base", "--bind", f"{tmp_path}:/given", "--", "touch", "/given/made")
-    assert (tmp_path / "made").exists()
+    made = (tmp_path / "made").stat()
+    assert (made.st_uid, made.st_gid) == (os.getuid(), os.getgid())
 
 
 def test_changes_do_not_outlive_the_sandbox(ohr: Ohr) -> None:
@@ -75,7 +76,7 @@ def test_python_keeps_the_whole_contract_with_a_living_agent_server(ohr: Ohr, tm
     report = ohr("test", "python", "--format", "json", "--junit", str(tmp_path / "junit.xml")).json[0]
     assert report["ok"], [v for v in report["verdicts"] if not v["ok"]]
     assert {"health", "ready", "executes"} <= {v["name"] for v in report["verdicts"] if v["suite"] == "live"}
-    suite = ElementTree.parse(tmp_path / "junit.xml").getroot()[0]
+    suite = ET.parse(tmp_path / "junit.xml").getroot()[0]
     assert suite.get("failures") == "0"
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -40,8 +40,14 @@ def test_a_test_that_was_killed_says_only_that() -> None:
 
 
 def test_junit_counts_failures_and_survives_control_characters() -> None:
-    xml = junit("python", [Verdict("tests", "good", ok=True), Verdict("live", "bad\x1b", ok=False, reason="no", stdout="\x00x")])
-    suite = ElementTree.fromstring(xml)[0]
+    xml = junit(
+        "python",
+        [
+            Verdict("tests", "good", ok=True),
+            Verdict("live", "bad\x1b", ok=False, reason="no", stdout="\x00x"),
+        ],
+    )
+    suite = ET.fromstring(xml)[0]
     assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
     assert suite[1].find("failure") is not None
     assert suite[1].get("classname") == "python.live"
