@@ -13,6 +13,7 @@ from openhands_recipes.compile.recipe.faults import Code, did_you_mean, error_of
 from openhands_recipes.compile.recipe.lineage import lineage_of
 from openhands_recipes.compile.recipe.merging import Merge, Word
 from openhands_recipes.compile.recipe.parse import ParsedRecipe
+from openhands_recipes.compile.recipe.rules import file_above
 from openhands_recipes.compile.recipe.unions import (
     largest_resources,
     union_node,
@@ -23,7 +24,7 @@ from openhands_recipes.compile.recipe.unions import (
 from openhands_recipes.errors import ResolutionError, UsageError
 from openhands_recipes.model.composed import Composed, Level, Origin
 from openhands_recipes.model.platform import PLATFORMS, Platform
-from openhands_recipes.model.recipe import Application, LanguagePackages, Recipe, Source
+from openhands_recipes.model.recipe import Application, FileSpec, LanguagePackages, Recipe, Source
 
 Streams = dict[str, dict[str, tuple[Origin, ...]]]
 
@@ -59,7 +60,7 @@ def compose(name: str, recipes: Mapping[str, ParsedRecipe]) -> Composed:
         applications=applications,
         environment=merge.table("environment", lambda r: r.environment),
         path=_path(merge),
-        files=merge.table("files", lambda r: r.files),
+        files=_files(merge),
         user=merge.single(lambda r: r.user, "user"),
         workdir=merge.single(lambda r: r.workdir, "workdir"),
         entrypoint=merge.single(lambda r: r.entrypoint, "entrypoint"),
@@ -168,6 +169,19 @@ def _commands(
         command: merge.agree((*key, "commands", command), said) for command, said in sorted(words.items())
     }
     return {command: script for command, script in agreed.items() if script is not None}
+
+
+def _files(merge: Merge) -> dict[str, FileSpec]:
+    """Files by path; what one level makes a file cannot be another one's folder."""
+    files = merge.table("files", lambda r: r.files)
+    for path in files:
+        if above := file_above(path, files):
+            places = merge.origins["files", path][0], merge.origins["files", above][0]
+            if places[0].recipe != places[1].recipe:  # within one recipe a rule has said so
+                message = f"'{path}' ({places[0]}) lies below '{above}' ({places[1]}), which is not a folder"
+                hint = f"make '{above}' a folder in '{merge.top.name}', or choose another path"
+                merge.faults.append(merge.top.fault(Code.CONFLICT, message, "extends", hint=hint))
+    return files
 
 
 def _path(merge: Merge) -> tuple[str, ...]:

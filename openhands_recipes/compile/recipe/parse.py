@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from pydantic import ValidationError
-
 from openhands_recipes.compile.recipe.document import locate, locate_value, understand
 from openhands_recipes.compile.recipe.events import Node
 from openhands_recipes.compile.recipe.faults import Code, Fault, error_of, in_reading_order
@@ -109,12 +107,7 @@ def examine(text: bytes, *, file: str) -> Examined:
 def _remainder(values: dict[str, Any], faulty: set[str]) -> Recipe | None:
     """The recipe without its faulty keys, stand-ins for the required ones."""
     sound = {key: value for key, value in values.items() if key not in faulty}
-    if not sound:
-        return None
-    try:
-        return Recipe.model_validate({**STAND_INS, **sound})
-    except ValidationError:
-        return None
+    return Recipe.model_validate({**STAND_INS, **sound}) if sound else None
 
 
 def _name_faults(parsed: ParsedRecipe) -> list[Fault]:

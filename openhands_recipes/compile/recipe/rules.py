@@ -7,7 +7,7 @@ table in `packages.py`. `RULES` is the list the tests compare the schema with.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from datetime import date
 from functools import cache
 from typing import NamedTuple
@@ -228,7 +228,7 @@ def paths_are_writable(recipe: Recipe) -> Iterator[Breach]:
     for path in recipe.files:
         if problem := path_problem(path, written=True):
             yield Breach(("files", path), f"'{path}' {problem.message}", problem.hint)
-        if parent := _file_above(path, recipe.files):
+        if parent := file_above(path, recipe.files):
             yield Breach(("files", path), f"'{path}' lies below '{parent}', which is not a folder")
     for i, path in enumerate(recipe.path):
         if problem := path_problem(path, written=False):
@@ -237,7 +237,8 @@ def paths_are_writable(recipe: Recipe) -> Iterator[Breach]:
         yield Breach(("workdir",), f"'{recipe.workdir}' {problem.message}", problem.hint)
 
 
-def _file_above(path: str, files: dict[str, FileSpec]) -> str | None:
+def file_above(path: str, files: Mapping[str, FileSpec]) -> str | None:
+    """The entry of `files` that a path lies below although it is no folder."""
     above = path
     while above := above.rpartition("/")[0]:
         if above in files and files[above].directory is None:

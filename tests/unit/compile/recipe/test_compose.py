@@ -275,6 +275,16 @@ def test_ranges_that_exclude_each_other_name_both_places() -> None:
     )
 
 
+def test_a_file_of_one_level_is_no_folder_of_another() -> None:
+    base = "files: {/opt/data: {link: /srv/data}}\n"
+    assert problem(base=base, example="extends: [base]\nfiles: {/opt/data/x: {text: x}}\n") == (
+        "'/opt/data/x' (recipes/example/recipe.yaml:8) lies below "
+        "'/opt/data' (recipes/base/recipe.yaml:7), which is not a folder\n"
+        "  --> recipes/example/recipe.yaml:7:10\n"
+        "  hint: make '/opt/data' a folder in 'example', or choose another path"
+    )
+
+
 def test_every_disagreement_is_reported_at_once() -> None:
     text = problem(
         one='workdir: /a\ncommand: [a]\npython: {version: "3.13"}\n',
