@@ -151,11 +151,26 @@ class Matrix:
         shutil.rmtree(home / "library", ignore_errors=True)
         for folder in ("recipes", "nixlib", "schema"):
             shutil.copytree(TREE / folder, home / "library" / folder)
-        self.command([sys.executable, "-m", "uv", "venv", "--quiet", "--clear", home / "venv"])
+        interpreter = self._python_for_all()
+        uv = [sys.executable, "-m", "uv"]
+        self.command([*uv, "venv", "--quiet", "--clear", "--python", interpreter, home / "venv"])
         python = home / "venv" / "bin" / "python"
-        self.command([sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python, wheel])
+        self.command([*uv, "pip", "install", "--quiet", "--python", python, wheel])
         self.command(["chown", "-R", f"{USER}:", home / "library", home / "venv"])
         return home
+
+    def _python_for_all(self) -> str:
+        """An interpreter that the other user may run.
+
+        Raises:
+            LackingError: all of them are in private folders, or too old.
+        """
+        for candidate in (os.path.realpath(sys.executable), "/usr/bin/python3", "/usr/local/bin/python3"):
+            program = "import sys; sys.exit(sys.version_info < (3, 11))"
+            with contextlib.suppress(StepError):
+                self.command(["runuser", "-u", USER, "--", candidate, "-c", program])
+                return candidate
+        raise LackingError("a Python >= 3.11 that other users may run")
 
 
 # --- what the steps do ---------------------------------------------------------------------------------
