@@ -8,13 +8,15 @@ Whatever is not plain is given to `dpkg --unpack` in the sandbox. No package is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from openhands_recipes.compile.debian.database import Package
 from openhands_recipes.errors import ResolutionError
-from openhands_recipes.model.fragment import Entry, Kind
+from openhands_recipes.model.fragment import ControlFile, Entry, Kind
 
+_NOTHING = ControlFile(0, b"")
 _NAME = re.compile(r"\s*([a-z0-9][a-z0-9+.-]*)")
 
 
@@ -40,7 +42,7 @@ def place(packages: Sequence[Package], below: Mapping[str, Entry], *, known: Ite
         ResolutionError: two packages ship the same file and neither replaces the other.
     """
     ordered = unpack_order(packages)
-    real = set(known) | {p.name for p in ordered if _has_dynamic_owner(p)}
+    real = set(known) | {p.name for p in ordered if _has_dynamic_owner(p)} | _divert_files(ordered)
     owners: dict[str, Package] = {}
     seen = dict(below)
     for package in ordered:
@@ -77,10 +79,7 @@ def _obstacle(package: Package, seen: Mapping[str, Entry], owners: Mapping[str, 
             owner = owners.get(entry.path)
             same_link = entry.kind is there.kind is Kind.SYMLINK and entry.link == there.link
             mixed = Kind.DIRECTORY in (entry.kind, there.kind)
-            allowed = same_link or mixed
-            if owner is not None and not (
-                allowed or _replaces(package, owner) or _may_divert(package, owner)
-            ):
+            if owner is not None and not (same_link or mixed or _replaces(package, owner)):
                 raise ResolutionError(
                     f"packages '{owner.name}' and '{package.name}' both contain /{entry.path}",
                     hint="one of them must leave the recipe: Debian does not let them be installed together",
@@ -99,10 +98,19 @@ def _replaces(package: Package, other: Package) -> bool:
     return bool(names & {package.name, other.name})
 
 
-def _may_divert(*packages: Package) -> bool:
-    """Whether a preinst may move one of the two files away: then only dpkg can tell."""
-    scripts = (package.fragment.control.get("preinst") for package in packages)
-    return any(script is not None and b"dpkg-divert" in script.content for script in scripts)
+def _divert_files(packages: Sequence[Package]) -> set[str]:
+    """Packages with files that others have too and a preinst that may move those away: only dpkg can tell."""
+    times = Counter(path for package in packages for path in _files(package))
+    return {
+        package.name
+        for package in packages
+        if b"dpkg-divert" in package.fragment.control.get("preinst", _NOTHING).content
+        and any(times[path] > 1 for path in _files(package))
+    }
+
+
+def _files(package: Package) -> Iterator[str]:
+    return (entry.path for entry in package.fragment.entries if entry.kind is not Kind.DIRECTORY)
 
 
 def _kept_folders(plain: Iterable[Package], below: Mapping[str, Entry]) -> tuple[Entry, ...]:

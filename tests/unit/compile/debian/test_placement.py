@@ -42,11 +42,18 @@ def test_two_packages_with_the_same_file_are_refused_by_name() -> None:
         place([package("a", file("usr/x")), package("b", file("usr/x"))], {})
 
 
-def test_a_file_that_a_preinst_may_divert_goes_through_dpkg() -> None:
+@pytest.mark.parametrize("name", ["a", "z"])
+def test_whose_preinst_may_divert_another_ones_file_goes_through_dpkg(name: str) -> None:
     script = {"preinst": ControlFile(0o755, b"dpkg-divert --rename /usr/x")}
-    diverting = package("b", file("usr/x"))
+    diverting = package(name, file("usr/x"))
     diverting = diverting._replace(fragment=diverting.fragment._replace(control=script))
-    assert place([package("a", file("usr/x")), diverting], {}).real_unpack == {"b"}
+    assert place([package("m", file("usr/x")), diverting], {}).real_unpack == {name}
+
+
+def test_a_preinst_that_diverts_nothing_of_others_changes_nothing() -> None:
+    script = {"preinst": ControlFile(0o755, b"dpkg-divert --rename /lib64")}
+    fragment = Fragment("k", (file("usr/x"),), (), 0, script)
+    assert place([Package("a", "1", "amd64", {}, fragment)], {}).real_unpack == frozenset()
 
 
 def test_a_file_that_a_lower_level_has_already_goes_through_dpkg() -> None:
