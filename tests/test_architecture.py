@@ -26,8 +26,8 @@ EXCEPTIONS: dict[str, set[str]] = {
 }
 PURE = {"errors", "model", "compile", "publish"}
 IMPURE_MODULES = {
-    "os", "subprocess", "time", "random", "tempfile", "httpx", "docker", "git", "click", "socket", "shutil", "sys",
-    "threading", "multiprocessing", "secrets",
+    "os", "subprocess", "time", "random", "tempfile", "httpx", "docker", "git", "click",
+    "socket", "shutil", "sys", "threading", "multiprocessing", "secrets",
 }  # fmt: skip
 IMPURE_CALLS = {"read_text", "read_bytes", "write_text", "write_bytes", "now", "today", "utcnow"}
 

@@ -94,7 +94,9 @@ def make_sample(
         {
             "schemaVersion": 2,
             "mediaType": MANIFEST_TYPE,
-            "config": Descriptor(media_type=CONFIG_TYPE, digest=digest_of(config), size=len(config)).to_json(),
+            "config": Descriptor(
+                media_type=CONFIG_TYPE, digest=digest_of(config), size=len(config)
+            ).to_json(),
             "layers": [layer.descriptor().to_json() for layer in packed],
         }
     )

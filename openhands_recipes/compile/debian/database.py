@@ -67,7 +67,9 @@ def package_of(fragment: Fragment) -> Package:
     fields = paragraph(control.content.decode()) if control else {}
     missing = [name for name in ("package", "version", "architecture") if not fields.get(name)]
     if missing:
-        raise VerificationError(f"a .deb without {', '.join(missing)} in its control file", where=fragment.key)
+        raise VerificationError(
+            f"a .deb without {', '.join(missing)} in its control file", where=fragment.key
+        )
     return Package(fields["package"], fields["version"], fields["architecture"], fields, fragment)
 
 
@@ -98,7 +100,11 @@ def status_paragraph(package: Package, read: ReadFile) -> bytes:
     if files:
         lines.append("Conffiles:")
     for path in files:
-        known = hashlib.md5(read(package.fragment, path), usedforsecurity=False).hexdigest() if path in present else ""
+        known = (
+            hashlib.md5(read(package.fragment, path), usedforsecurity=False).hexdigest()
+            if path in present
+            else ""
+        )
         lines.append(f" /{path} {known or 'newconffile'}")
     return ("\n".join(lines) + "\n").encode()
 
@@ -145,7 +151,9 @@ def interests(package: Package) -> tuple[Interest, ...]:
     for line in member.content.decode().split("\n") if member else []:
         directive, _, trigger = line.partition("#")[0].strip().partition(" ")
         if directive.startswith("interest"):
-            found.append(Interest(trigger.strip(), package.qualified, wait=not directive.endswith("-noawait")))
+            found.append(
+                Interest(trigger.strip(), package.qualified, wait=not directive.endswith("-noawait"))
+            )
     return tuple(found)
 
 
@@ -183,9 +191,7 @@ def fired(known: bytes, packages: Iterable[Package]) -> dict[str, tuple[str, ...
     return {owner: tuple(triggers) for owner, triggers in result.items()}
 
 
-def extend_status(
-    status: bytes, unpacked: Sequence[bytes], pending: dict[str, tuple[str, ...]]
-) -> bytes:
+def extend_status(status: bytes, unpacked: Sequence[bytes], pending: dict[str, tuple[str, ...]]) -> bytes:
     """The whole `status` file: earlier packages, with the triggers that are now pending, and new ones."""
     records = []
     for record in status.decode().split("\n\n"):

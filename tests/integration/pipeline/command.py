@@ -43,7 +43,7 @@ class Ohr:
                     code = int(left.code or 0)
         finally:
             sys.stdin = stdin
-        result = Result(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))  # type: ignore[attr-defined]  # our BytesIO
+        result = Result(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))
         if expect is not None:
             assert code == expect, f"ohr {' '.join(arguments)}: {result.stdout}\n{result.stderr}"
         return result

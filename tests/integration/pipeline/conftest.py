@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-from command import Ohr
+from tests.integration.pipeline.command import Ohr
 
 TREE = Path(__file__).resolve().parents[3]
 

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-from command import Ohr
+from tests.integration.pipeline.command import Ohr
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.online, pytest.mark.xdist_group("build")]
 
@@ -72,10 +71,15 @@ def test_folder_cores_time_zone_locale_and_umask_do_not_change_the_digest(ohr: O
         "PYTHONHASHSEED": "7",
         "HOME": str(tmp_path),
     }
+    options = ["--root", str(root), "--cache", str(tmp_path / "c")]
     done = subprocess.run(
-        [sys.executable, "-c", code, "--root", str(root), "--cache", str(tmp_path / "c"), "build", "base", "--format", "json"],
-        env=environment, cwd=tmp_path, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [sys.executable, "-c", code, *options, "build", "base", "--format", "json"],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert json.loads(done.stdout)["digest"] == expected
 
 
@@ -103,27 +107,34 @@ def python_of_the_machine() -> str:
     pytest.skip(f"this machine lacks a {version} that other users may run")
 
 
-def test_an_ordinary_user_builds_the_same_image_as_root(
-    ohr: Ohr, ordinary_user: str, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_an_ordinary_user_builds_the_same_image_as_root(ohr: Ohr, ordinary_user: str) -> None:
     expected = ohr.build("base")["digest"]
     home = Path("/home") / ordinary_user
     packages = next(Path(p) for p in sys.path if p.endswith("site-packages"))
-    shutil.copytree(
-        packages,
-        home / "site",
-        ignore=shutil.ignore_patterns("__pycache__", "*editable*", "mypy*", "ruff*", "hypothesis"),
-    )
+    unwanted = shutil.ignore_patterns("__pycache__", "*editable*", "mypy*", "ruff*", "hypothesis")
+    shutil.copytree(packages, home / "site", ignore=unwanted)
     tree = Path(__file__).resolve().parents[3]
     shutil.copytree(tree / "openhands_recipes", home / "site" / "openhands_recipes", dirs_exist_ok=True)
     shutil.copytree(ohr.root, home / "project")
     subprocess.run(["chown", "-R", f"{ordinary_user}:", str(home)], check=True)
+    program = "from openhands_recipes.cli.main import run; run()"
+    options = ["--root", str(home / "project"), "build", "base", "--format", "json"]
+    environment = {
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": str(home),
+        "PYTHONPATH": str(home / "site"),
+    }
     done = subprocess.run(
-        [python_of_the_machine(), "-c", "from openhands_recipes.cli.main import run; run()", "--root", str(home / "project"),
-         "build", "base", "--format", "json"],
-        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(home), "PYTHONPATH": str(home / "site"), "PYTHONDONTWRITEBYTECODE": "1"},
-        user=ordinary_user, group=ordinary_user, extra_groups=[], cwd=home, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [python_of_the_machine(), "-B", "-c", program, *options],
+        env=environment,
+        user=ordinary_user,
+        group=ordinary_user,
+        extra_groups=[],
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["digest"] == expected
 

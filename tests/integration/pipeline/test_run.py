@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-from command import Ohr
+from tests.integration.pipeline.command import Ohr
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.online, pytest.mark.xdist_group("build")]
 
@@ -43,7 +41,11 @@ def test_nothing_of_this_machine_is_inside_but_what_is_bound(
     given.write_text("given")
     for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
         folder.chmod(0o755)  # pytest keeps its folders to itself, and who is inside is nobody here
-    script = f'cat /given/given; echo "[$A_SECRET]"; ls {Path(__file__).parent} 2>/dev/null; touch /given/x 2>/dev/null || echo read-only'
+    script = (
+        'cat /given/given; echo "[$A_SECRET]"; '
+        f"ls {Path(__file__).parent} 2>/dev/null; "
+        "touch /given/x 2>/dev/null || echo read-only"
+    )
     done = ohr("run", "base", "--bind", f"{tmp_path}:/given:ro", "--", "bash", "-c", script)
     assert done.stdout == "given[]\nread-only\n"
     ohr("run", "base", "--bind", f"{tmp_path}:/given", "--", "touch", "/given/made")
@@ -65,7 +67,10 @@ def test_with_network_pip_and_apt_install_without_flags(ohr: Ohr) -> None:
 
 
 def test_certificates_lent_to_a_sandbox_never_end_in_its_image(ohr: Ohr) -> None:
-    counted = "grep -c BEGIN /etc/ssl/certs/ca-certificates.crt; ls /run/ohr 2>/dev/null; env | grep -i -e proxy -e SSL_CERT || true"
+    counted = (
+        "grep -c BEGIN /etc/ssl/certs/ca-certificates.crt; ls /run/ohr 2>/dev/null; "
+        "env | grep -i -e proxy -e SSL_CERT || true"
+    )
     before = ohr("run", "base", "--", "bash", "-c", counted).stdout
     ohr("run", "--network", "base", "--", "true")
     assert ohr("run", "base", "--", "bash", "-c", counted).stdout == before

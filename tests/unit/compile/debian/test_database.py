@@ -59,7 +59,10 @@ def test_an_unpacked_package_says_so_right_after_its_name() -> None:
 
 
 def test_info_files_hold_scripts_as_programs_and_a_list() -> None:
-    files = {e.path: (e.mode, c) for e, c in database.info_files(package("a", BIN, postinst="#!/bin/sh\n"), no_content)}
+    files = {
+        e.path: (e.mode, c)
+        for e, c in database.info_files(package("a", BIN, postinst="#!/bin/sh\n"), no_content)
+    }
     assert files["var/lib/dpkg/info/a.postinst"] == (0o755, b"#!/bin/sh\n")
     assert files["var/lib/dpkg/info/a.list"][0] == 0o644
     assert "var/lib/dpkg/info/a.control" not in files
@@ -67,7 +70,7 @@ def test_info_files_hold_scripts_as_programs_and_a_list() -> None:
 
 def test_missing_checksums_are_made_for_all_files_but_conffiles() -> None:
     one = package("a", ETC, CONF, BIN, conffiles="/etc/a.conf\n")
-    files = dict((e.path, c) for e, c in database.info_files(one, no_content))
+    files = {e.path: c for e, c in database.info_files(one, no_content)}
     sums = files["var/lib/dpkg/info/a.md5sums"].decode()
     assert sums.endswith("  usr/bin/a\n")
     assert "a.conf" not in sums
@@ -93,7 +96,9 @@ def test_a_path_that_only_starts_alike_fires_nothing() -> None:
 
 def test_an_installed_package_with_fired_triggers_becomes_pending() -> None:
     status = b"Package: man-db\nStatus: install ok installed\nArchitecture: amd64\n\n"
-    text = database.extend_status(status, [b"Package: a\nStatus: install ok unpacked\n"], {"man-db": ("/usr/share/man",)})
+    text = database.extend_status(
+        status, [b"Package: a\nStatus: install ok unpacked\n"], {"man-db": ("/usr/share/man",)}
+    )
     first, second, rest = text.decode().split("\n\n")
     assert "Status: install ok triggers-pending" in first
     assert first.endswith("Triggers-Pending: /usr/share/man")
