@@ -73,7 +73,7 @@ class Matrix:
         self.commands: list[str] = []
         self._stack = contextlib.ExitStack()
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        self.kept = cache / "openhands-recipes-verify" / key[-24:]
+        self.kept = cache / "openhands-recipes-verify" / f"cache-{key[-24:]}"
         """Caches of this very tree; what another tree built proves nothing about this one."""
 
     def __enter__(self) -> Self:
@@ -119,7 +119,7 @@ class Matrix:
         if variant.unprivileged:
             home = self.strangers_home
             environment = {"HOME": str(home), "OHR_STATE": str(home / "state")}
-            where: list[str | Path] = ["--root", home / "library", "--cache", home / "cache"]
+            where: list[str | Path] = ["--root", home / "library", "--cache", home / self.kept.name]
             prefix = ["runuser", "-u", USER, "--", str(home / "venv" / "bin" / "ohr")]
         else:
             cache = self.kept / variant.name.replace(" ", "-").replace(",", "")
@@ -145,6 +145,8 @@ class Matrix:
             raise LackingError("subordinate ids for a new account (/etc/subuid)")
         program("newuidmap")
         home = Path(pwd.getpwnam(USER).pw_dir)
+        others = [path for path in home.iterdir() if "cache" in path.name and path.name != self.kept.name]
+        self.command(["rm", "-rf", *others])
         wheels = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
         self.command([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", wheels, TREE])
         (wheel,) = wheels.glob("*.whl")
