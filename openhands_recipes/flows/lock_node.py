@@ -38,8 +38,13 @@ NOBODY = 65534
 TIMEOUT = 1800.0
 SETTINGS = (
     "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error",
-    "--fetch-retries=5", f"--cache={FOLDER}/cache",
+    f"--cache={FOLDER}/cache",
 )  # fmt: skip
+PATIENCE = {
+    "NPM_CONFIG_FETCH_RETRIES": "4",
+    "NPM_CONFIG_FETCH_RETRY_MINTIMEOUT": "1000",
+    "NPM_CONFIG_FETCH_RETRY_MAXTIMEOUT": "15000",
+}
 RESOLVE = 'mkdir -p "$HOME" && cd "$HOME" && tar -xf - && "$@" >&2 && cat package-lock.json'
 COLLECT = 'cd "$HOME/cache/_cacache/content-v2" && exec tar -cf - --no-recursion -T -'
 _CODE = re.compile(r"npm (?:ERR!|error) code (\S+)")
@@ -166,7 +171,8 @@ def _fetched(
 ) -> dict[str, Tarball]:
     """Every tarball in the blob cache, by integrity."""
     specs = sorted(f"{part.name}@{part.version}" for part in parts.values())
-    _judge(box.run(_command(room, (room.npm, "cache", "add", *specs, *SETTINGS))), "fetch npm packages")
+    done = box.run(_command(room, (room.npm, "cache", "add", *SETTINGS, "--", *specs)))
+    _judge(done, "fetch npm packages")
     listing = "".join(f"{_content_path(integrity)}\n" for integrity in sorted(parts))
     done = box.run(_command(room, ("/bin/sh", "-ec", COLLECT)), stdin=listing.encode())
     _judge(done, "collect npm packages")
@@ -215,7 +221,8 @@ def _content_path(integrity: str) -> str:
 
 
 def _command(room: NodeRoom, argv: tuple[str, ...]) -> Command:
-    environment = {"PATH": "/usr/bin:/bin", "HOME": FOLDER, "LC_ALL": "C.UTF-8", **room.environment}
+    fixed = {"PATH": "/usr/bin:/bin", "HOME": FOLDER, "LC_ALL": "C.UTF-8"}
+    environment = fixed | PATIENCE | dict(room.environment)
     return Command(argv, environment, uid=NOBODY, gid=NOBODY, timeout=TIMEOUT)
 
 
