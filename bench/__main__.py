@@ -24,7 +24,6 @@ BENCHES: dict[str, Callable[[Workshop], Bench]] = {
     "check_10000": check.check_10000,
     "build_cold": builds.build_cold,
     "build_again": builds.build_again,
-    "push_again": builds.push_again,
     "push_noop": push_noop,
     "add_one": builds.add_one,
     "pack": pack,

@@ -106,23 +106,6 @@ def build_again(shop: Workshop) -> Bench:
     )
 
 
-def push_again(shop: Workshop) -> Bench:
-    """The same image pushed again."""
-    cache = shop.warm_cache
-    push = ("push", "bench-tools", "--to", f"{shop.registry}/again", "--plain-http")
-    shop.ohr(cache, *push)
-    facts = {"second push": shop.ohr_json(cache, *push)}
-    return Bench(
-        name="push_again",
-        what="`ohr push` again, nothing changed (target: one HEAD, see facts)",
-        unit="s",
-        ours=lambda: shop.ohr(cache, *push).seconds,
-        targets=(Target(0.3),),
-        facts=facts,
-        runs=7,
-    )
-
-
 def add_one(shop: Workshop) -> Bench:
     """A child with one leaf package, its parent cached; downloads apart."""
     facts: dict[str, object] = {}

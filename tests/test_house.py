@@ -74,6 +74,17 @@ def test_links_between_pages_lead_somewhere() -> None:
     assert not broken
 
 
+def test_every_page_can_be_reached_from_the_first() -> None:
+    reached, waiting = set(), [TREE / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page not in reached and page.suffix == ".md":
+            reached.add(page)
+            targets = re.findall(r"\]\(([^)#:\s]+)\)", page.read_text())
+            waiting += [(page.parent / target).resolve() for target in targets]
+    assert set((TREE / "docs").rglob("*.md")) <= reached
+
+
 # --- never written -------------------------------------------------------------------------------------
 
 
