@@ -8,9 +8,10 @@ Nothing is searched here; `search` decides which of the possible packages to tak
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby
 
 from openhands_recipes.compile.debian.mentions import Mention, first_mention
 from openhands_recipes.compile.debian.packages import Package, Universe
@@ -57,37 +58,37 @@ class Candidates:
         return tuple(found[owner] for owner in sorted(found))
 
     def matching(self, relation: Relation) -> tuple[Package, ...]:
-        """Every package that satisfies a relation, the preferred first."""
+        """Every package that satisfies a relation, sorted by preference as far as ranks tell."""
         known = self._matching.get(relation)
         if known is None:
             real = self.get(relation.name)
             possible = ((real,) if real else ()) + self.providers(relation.name)
-            known = self._sorted([package for package in possible if package.satisfies(relation)], relation)
+            fitting = (package for package in possible if package.satisfies(relation))
+            known = tuple(sorted(fitting, key=partial(_preference, relation=relation)))
             self._matching[relation] = known
         return known
 
-    def options(self, group: Alternatives) -> tuple[Package, ...]:
-        """Every package that satisfies a group, the preferred first, none twice."""
-        if len(group) == 1:
-            return self.matching(group[0])
-        return tuple({package.name: package for each in group for package in self.matching(each)}.values())
+    def options(self, group: Alternatives) -> Iterator[Package]:
+        """Every package that satisfies a group, the preferred first, none twice.
 
-    def _sorted(self, packages: list[Package], relation: Relation) -> tuple[Package, ...]:
-        """Packages by preference; looks names up in the lists for ties only."""
-        rank = {package.name: _preference(package, relation) for package in packages}
-        ties = Counter(rank.values())
+        Lazy, because telling equals apart means looking for their names in the lists.
+        """
+        seen: set[str] = set()
+        for relation in group:
+            rank = partial(_preference, relation=relation)
+            for _, equals in groupby(self.matching(relation), rank):
+                for package in self._latest_first(tuple(equals)):
+                    if package.name not in seen:
+                        seen.add(package.name)
+                        yield package
 
-        def key(package: Package) -> tuple[Preference, Mention]:
-            tied = ties[rank[package.name]] > 1
-            return rank[package.name], self._lateness(package.name) if tied else (0, 0, 0, 0)
-
-        return tuple(sorted(packages, key=key))
-
-    def _lateness(self, name: str) -> Mention:
-        if name not in self._mentions:
-            self._mentions[name] = first_mention(self.universe.lists, name)
-        position, stanza, rank, offset = self._mentions[name]
-        return -position, -stanza, -rank, -offset
+    def _latest_first(self, equals: tuple[Package, ...]) -> Sequence[Package]:
+        if len(equals) == 1:
+            return equals
+        for package in equals:
+            if package.name not in self._mentions:
+                self._mentions[package.name] = first_mention(self.universe.lists, package.name)
+        return sorted(equals, key=lambda package: self._mentions[package.name], reverse=True)
 
 
 def _preference(package: Package, relation: Relation) -> Preference:

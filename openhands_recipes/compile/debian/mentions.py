@@ -28,29 +28,26 @@ _AFTER = b" ,|\n\t("
 def first_mention(lists: Sequence[PackageList], name: str) -> Mention:
     """Where apt meets a name first; after everything else when no list has it."""
     for position, part in enumerate(lists):
-        mentions = _mentions(part.content, name.encode())
-        first = next(mentions, None)
-        if first is None:
-            continue
-        stanza = first[0]
-        for later in mentions:
-            if later[0] != stanza:
-                break
-            first = min(first, later)
-        return (position, *first)
+        content = part.content
+        first = next(_mentions(content, name.encode(), 0, len(content)), None)
+        if first:
+            stanza = max(0, content.rfind(b"\n\n", 0, first[1]))
+            end = content.find(b"\n\n", first[1])
+            all_here = _mentions(content, name.encode(), first[1], end if end >= 0 else len(content))
+            return (position, stanza, *min(all_here))
     return (len(lists), 0, 0, 0)
 
 
-def _mentions(content: bytes, name: bytes) -> Iterator[tuple[int, int, int]]:
-    """Every mention as stanza, field and offset, stanza by stanza."""
-    offset = content.find(name)
+def _mentions(content: bytes, name: bytes, offset: int, end: int) -> Iterator[tuple[int, int]]:
+    """Every mention between two offsets, as the rank of its field and its place."""
+    offset = content.find(name, offset, end)
     while offset >= 0:
-        end = offset + len(name)
-        if content[offset - 1 : offset] in _BEFORE and content[end : end + 1] in _AFTER:
+        after = offset + len(name)
+        if content[offset - 1 : offset] in _BEFORE and content[after : after + 1] in _AFTER:
             rank = _RANK.get(_field_at(content, offset))
             if rank is not None:
-                yield max(0, content.rfind(b"\n\n", 0, offset)), rank, offset
-        offset = content.find(name, end)
+                yield rank, offset
+        offset = content.find(name, after, end)
 
 
 def _field_at(content: bytes, offset: int) -> bytes:

@@ -1,8 +1,10 @@
 """Solve: what a level must add so that every wanted Debian package can be configured.
 
 The answer is what `apt-get install --no-install-recommends` picks on a system of the parents' packages,
-with two differences that reproducible layers need: nothing installed is ever touched, and the order in
-which packages were asked for does not matter (as if apt's arguments were sorted).
+with three differences: nothing installed is ever touched; the order in which packages were asked for does
+not matter (as if apt's arguments were sorted); and where apt first takes a package, drops it again for one
+that conflicts with it and repairs what that broke, the first choice stands here if there is another way.
+Both answers are right then; ours does not hang on apt's scores of importance.
 
 Reads no files and downloads nothing: lists come in, names and hashes go out.
 """
