@@ -264,7 +264,7 @@ def demo(matrix: Matrix) -> str:
         environment = {"OHR_CACHE": f"{folder}/cache", "OHR_STATE": f"{folder}/state"}
         printed = matrix.command([sys.executable, TREE / ".ci" / "demo.py"], environment=environment)
         matrix.command(["rm", "-rf", f"{folder}/cache"])
-    return next(line for line in printed.splitlines() if "sha256:" in line)
+    return next(line for line in printed.splitlines() if line.startswith("python sha256:"))
 
 
 # --- the table --------------------------------------------------------------------------------------------
