@@ -2,51 +2,54 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 
 from openhands_recipes.compile.oci.config import StartSettings
-from openhands_recipes.flows.stack import Stack, tree_name
+from openhands_recipes.flows.stack import Stack, order_of, tree_name, unpack
 from openhands_recipes.flows.workshop import Workshop
 from openhands_recipes.model.digest import hex_of
-from openhands_recipes.model.image import Image
-from openhands_recipes.ports import Box, BoxOptions, Command
+from openhands_recipes.model.image import Image, Layer
+from openhands_recipes.ports import Command
 
-RECORD = "tree"
-"""Records that tell under which name a layer's tree was unpacked while it was built."""
+RECORD = "trees"
+"""Records that tell of which fragments a layer's trees were made while it was built."""
 
 
 def remember_trees(shop: Workshop, image: Image, stack: Stack) -> None:
     """Let later runs find the trees that building unpacked."""
     for layer, order in zip(image.layers, stack.all, strict=True):
-        trees = stack.trees.get(order.key, (order,))
-        shop.records.put(RECORD, layer.diff_id, " ".join(map(tree_name, trees)).encode())
+        trees = [list(tree.fragments) for tree in stack.trees.get(order.key, (order,))]
+        shop.records.put(RECORD, layer.diff_id, json.dumps(trees).encode())
 
 
 def trees_of(shop: Workshop, image: Image) -> tuple[str, ...]:
-    """The trees of an image's layers, lowest first; missing ones are unpacked from the layers."""
-    names = []
+    """The trees of an image's layers, lowest first; missing ones are unpacked."""
+    names: list[str] = []
     for layer in image.layers:
-        record = shop.records.get(RECORD, layer.diff_id)
-        known = record.decode().split() if record else []
-        if known and all(shop.engine.has_tree(name) for name in known):
-            names += known
-            continue
-        name = hex_of(layer.diff_id)[:24]
-        if not shop.engine.has_tree(name):
-            with shop.progress.stage("unpack"), shop.images.open_layer(layer) as stream:
-                shop.engine.add_tree(name, [stream])
-        names.append(name)
+        names += _known_trees(shop, layer) or [_whole_tree(shop, layer)]
     return tuple(names)
 
 
-def open_image(
-    shop: Workshop,
-    image: Image,
-    options: BoxOptions = BoxOptions(),  # noqa: B008 - frozen
-) -> AbstractContextManager[Box]:
-    """A box over an image."""
-    return shop.engine.open(trees_of(shop, image), options)
+def _known_trees(shop: Workshop, layer: Layer) -> list[str]:
+    """The trees its building used, completed from fragments; none when those are gone from the cache."""
+    record = shop.records.get(RECORD, layer.diff_id)
+    orders = [order_of(layer.group, tuple(keys)) for keys in json.loads(record)] if record else []
+    missing = [order for order in orders if not shop.engine.has_tree(tree_name(order))]
+    if any(shop.fragments.get(key) is None for order in missing for key in order.fragments):
+        return []
+    if missing:
+        with shop.progress.stage("unpack"):
+            unpack(shop, tuple(missing))
+    return [tree_name(order) for order in orders]
+
+
+def _whole_tree(shop: Workshop, layer: Layer) -> str:
+    name = hex_of(layer.diff_id)[:24]
+    if not shop.engine.has_tree(name):
+        with shop.progress.stage("unpack"), shop.images.open_layer(layer) as stream:
+            shop.engine.add_tree(name, [stream])
+    return name
 
 
 def as_user(
