@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import os
 import subprocess
@@ -108,3 +109,16 @@ def test_in_this_process(
     assert os.waitpid(child, 0)[1] == 0
     monkeypatch.delenv("PYTHONHASHSEED", raising=False)
     assert byte_compile.main() == 2
+
+
+def test_the_whole_program_in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONHASHSEED", "0")
+    files = [modules(tmp_path / name, 1) for name in ("a", "b", "c")]
+    mask = os.umask(0o022)
+    try:
+        for parts, code in ((files, 0), ([["/gone.py"], ["/gone.py"]], 2), ([["/gone.py"]], 2)):
+            monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps({"jobs": 1, "parts": parts})))
+            assert byte_compile.main() == code
+    finally:
+        os.umask(mask)
+    assert len(bytecode([file for listed in files for file in listed])) == 3
