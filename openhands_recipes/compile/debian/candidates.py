@@ -38,6 +38,10 @@ class Candidates:
         self.universe = universe
         self.parents = {package.name: package.parent for package in installed}
         self.fixed = {package.name: _stand_in(universe, package) for package in installed}
+        self.gone = {
+            package.name for package in installed if not universe.find(package.name, package.version)
+        }
+        """Fixed packages whose version has left the mirror."""
         self._matching: dict[Relation, tuple[Package, ...]] = {}
         self._mentions: dict[str, Mention] = {}
         fixed_providers: dict[str, set[str]] = {}

@@ -32,6 +32,17 @@ def refuse_requests(faults: Sequence[Fault]) -> ResolutionError:
     return ResolutionError("\n".join(lines))
 
 
+def refuse_parents(clash: Clash, parents: Mapping[str, str]) -> ResolutionError:
+    """The error for two parents whose packages exclude each other."""
+    one, other = parents[clash.declared_by], parents[clash.other]
+    provided = "" if clash.relation.name == clash.other else f", provided by {clash.other}"
+    return ResolutionError(
+        f"parents '{one}' and '{other}' cannot be combined: "
+        f"{clash.declared_by} of '{one}' {clash.verb} {clash.relation}{provided} of '{other}'",
+        hint="extend only one of them",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Explainer:
     """Words for one unsolvable question."""

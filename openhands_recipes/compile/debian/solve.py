@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from openhands_recipes.compile.debian.candidates import Candidates, InstalledPackage
-from openhands_recipes.compile.debian.explain import ESSENTIAL, Explainer, refuse_requests
+from openhands_recipes.compile.debian.explain import ESSENTIAL, Explainer, refuse_parents, refuse_requests
 from openhands_recipes.compile.debian.packages import Package, Universe
 from openhands_recipes.compile.debian.relations import Alternatives
 from openhands_recipes.compile.debian.requests import Fault, Request, meant_by
 from openhands_recipes.compile.debian.search import Search, UnsolvableError
-from openhands_recipes.compile.debian.selection import Selection
+from openhands_recipes.compile.debian.selection import Pick, Selection
 from openhands_recipes.compile.debian.solution import Solution
 
 
@@ -36,9 +36,10 @@ def solve(
 
     Raises:
         ResolutionError: packages are unknown, of wrong versions, or exclude one another; the message
-            names the recipes that asked and the chain of needs.
+            names the recipes that asked and the chain of needs. Or the parents exclude one another.
     """
     candidates = Candidates(universe, installed)
+    _check_parents(candidates)
     roots, askers = _roots(candidates, requests)
     if essential:
         roots = {
@@ -49,6 +50,16 @@ def solve(
     except UnsolvableError as error:
         raise Explainer(candidates, askers).refuse(error) from None
     return _solution(selection, candidates, askers)
+
+
+def _check_parents(candidates: Candidates) -> None:
+    """Refuse packages of different parents that exclude each other, as far as the lists still tell."""
+    selection = Selection()
+    for name in sorted(candidates.fixed.keys() - candidates.gone):
+        for other, clash in selection.clashes(candidates.fixed[name]):
+            if candidates.parents[name] != candidates.parents[other]:
+                raise refuse_parents(clash, candidates.parents)
+        selection.add(candidates.fixed[name], Pick(name))
 
 
 def _roots(

@@ -127,6 +127,28 @@ def test_a_fixed_package_refuses_as_its_successor_does() -> None:
     )
 
 
+def test_two_parents_whose_packages_exclude_each_other() -> None:
+    world = universe(stanza("exim", conflicts="mta"), stanza("nullmailer", provides="mta"), stanza("foo"))
+    installed = [InstalledPackage("exim", "1", "amd64", "python")]
+    installed += [InstalledPackage("nullmailer", "1", "amd64", "node")]
+    with pytest.raises(ResolutionError) as caught:
+        solve(world, [Request("foo", "both")], installed=installed, essential=False)
+    assert caught.value.message == (
+        "parents 'python' and 'node' cannot be combined: "
+        "exim of 'python' conflicts with mta, provided by nullmailer of 'node'"
+    )
+    assert caught.value.hint == "extend only one of them"
+
+
+def test_versions_that_have_left_the_mirror_are_not_held_against_parents() -> None:
+    world = universe(stanza("lib", "2", breaks="tool"), stanza("tool"), stanza("foo"))
+    installed = [
+        InstalledPackage("lib", "1", "amd64", "python"),
+        InstalledPackage("tool", "1", "amd64", "node"),
+    ]
+    assert len(solve(world, [Request("foo", "both")], installed=installed, essential=False).packages) == 1
+
+
 def test_an_unknown_package_with_its_nearest_names() -> None:
     world = universe(stanza("python3"), stanza("python3-pip"), stanza("perl"))
     error = refusal(world, "pyhton3")
