@@ -9,12 +9,13 @@ import hashlib
 import io
 import json
 import tarfile
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import unquote
+
+from tests.local_index import listening
 
 
 def tarball(manifest: dict[str, Any], files: dict[str, str]) -> bytes:
@@ -89,13 +90,5 @@ def serving_npm(registry: LocalNpm) -> Iterator[LocalNpm]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    registry.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with listening(Handler) as registry.url:
         yield registry
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
