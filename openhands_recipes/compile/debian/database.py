@@ -74,9 +74,12 @@ def package_of(fragment: Fragment) -> Package:
 
 
 def file_list(package: Package, *, without: frozenset[str] = frozenset()) -> bytes:
-    """`info/<package>.list`: every path in archive order; `without` lost its paths to a replacing package."""
-    paths = ["/."]
-    paths += [f"/{e.path}" for e in package.fragment.entries if e.path and e.path not in without]
+    """`info/<package>.list`; `without` lost its paths to a replacing package.
+
+    In archive order, symbolic links last: dpkg makes them when all else is there (lib/dpkg/tarfn.c).
+    """
+    entries = sorted(package.fragment.entries, key=lambda e: e.kind is Kind.SYMLINK)
+    paths = ["/.", *(f"/{e.path}" for e in entries if e.path and e.path not in without)]
     return ("\n".join(paths) + "\n").encode()
 
 
@@ -111,12 +114,11 @@ def status_paragraph(package: Package, read: ReadFile) -> bytes:
 
 def _checksums(package: Package, read: ReadFile) -> bytes:
     """`info/<package>.md5sums` for the rare package without one; dpkg makes it while unpacking."""
-    skip = set(conffiles(package))
-    lines = [
-        f"{hashlib.md5(read(package.fragment, e.path), usedforsecurity=False).hexdigest()}  {e.path}\n"
-        for e in package.fragment.entries
-        if e.kind is Kind.FILE and e.path not in skip
-    ]
+    lines = []
+    for entry in package.fragment.entries:
+        if entry.kind in {Kind.FILE, Kind.HARDLINK}:
+            content = read(package.fragment, entry.link or entry.path)
+            lines.append(f"{hashlib.md5(content, usedforsecurity=False).hexdigest()}  {entry.path}\n")
     return "".join(lines).encode()
 
 

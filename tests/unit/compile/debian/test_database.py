@@ -44,6 +44,11 @@ def test_the_file_list_starts_with_the_root_and_keeps_archive_order() -> None:
     assert listed == b"/.\n/etc\n/etc/a.conf\n/usr/bin/a\n"
 
 
+def test_the_file_list_ends_with_the_links() -> None:
+    listed = database.file_list(package("a", Entry("etc/l", Kind.SYMLINK, link="a.conf"), CONF))
+    assert listed == b"/.\n/etc/a.conf\n/etc/l\n"
+
+
 def test_conffiles_are_recorded_with_their_checksum_and_upgrade_flags_are_not() -> None:
     one = package("a", ETC, CONF, conffiles="/etc/a.conf\nremove-on-upgrade /etc/old\n")
     status = database.status_paragraph(one, no_content).decode()
@@ -68,12 +73,13 @@ def test_info_files_hold_scripts_as_programs_and_a_list() -> None:
     assert "var/lib/dpkg/info/a.control" not in files
 
 
-def test_missing_checksums_are_made_for_all_files_but_conffiles() -> None:
-    one = package("a", ETC, CONF, BIN, conffiles="/etc/a.conf\n")
+def test_missing_checksums_are_made_for_all_files_and_their_other_names() -> None:
+    other = Entry("usr/bin/b", Kind.HARDLINK, 0o755, link="usr/bin/a")
+    one = package("a", ETC, CONF, BIN, other, conffiles="/etc/a.conf\n")
     files = {e.path: c for e, c in database.info_files(one, no_content)}
-    sums = files["var/lib/dpkg/info/a.md5sums"].decode()
-    assert sums.endswith("  usr/bin/a\n")
-    assert "a.conf" not in sums
+    sums = [line.split("  ") for line in files["var/lib/dpkg/info/a.md5sums"].decode().splitlines()]
+    assert [path for _, path in sums] == ["etc/a.conf", "usr/bin/a", "usr/bin/b"]
+    assert sums[1][0] == sums[2][0]
 
 
 def test_trigger_interests_go_to_the_file_of_paths_or_one_of_their_own() -> None:
