@@ -305,6 +305,7 @@ class World:
             engine=self.engine,
             progress=self.progress,
             clock=self.clock,
+            offer=lambda read: self.network_offer(read, None),
             host=host_platform(),
         )
 

@@ -17,6 +17,7 @@ from openhands_recipes.flows.chain import Library
 from openhands_recipes.flows.debian_level import DebianLevel, add_debian, epoch_of, known_real
 from openhands_recipes.flows.fast_path import Built, built_before, image_key
 from openhands_recipes.flows.mounted import remember_trees
+from openhands_recipes.flows.node_level import add_node, npm_parts
 from openhands_recipes.flows.packing import Packing
 from openhands_recipes.flows.parts import deb_part, fragments_of
 from openhands_recipes.flows.python_level import add_python, environment_files, wheel_parts
@@ -85,6 +86,7 @@ def _add_level(shop: Workshop, stack: Stack, chain: Chain, platform: Platform, p
     if not debian.empty:
         add_debian(shop, stack, debian, packing)
     add_python(shop, stack, chain, platform)
+    add_node(shop, stack, chain, platform)
     _add_own_files(shop, stack, level, environment_files(chain, platform))
     packing.submit(stack.all[before:])
 
@@ -94,7 +96,7 @@ def _fetch_ahead(shop: Workshop, chain: Chain, platform: Platform) -> None:
     below: Digest | None = None
     parts = []
     for height, level in enumerate(chain, 1):
-        parts += wheel_parts(chain[:height], platform)
+        parts += wheel_parts(chain[:height], platform) + npm_parts(chain[:height], platform)
         debian = DebianLevel(level, platform, below)
         if debian.empty:
             continue

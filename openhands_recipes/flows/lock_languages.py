@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from openhands_recipes.compile.pin import LockedLevel
 from openhands_recipes.errors import ResolutionError, UsageError
 from openhands_recipes.flows.debian_level import DebianLevel, add_debian
+from openhands_recipes.flows.lock_node import NodeBench, NodeRoom
 from openhands_recipes.flows.lock_python import USER, Inherited, World, lock_wheels
+from openhands_recipes.flows.mounted import reader_in
+from openhands_recipes.flows.node_level import with_tarballs
 from openhands_recipes.flows.sdist import Room, Workbench
 from openhands_recipes.flows.stack import Stack, unpack
 from openhands_recipes.flows.workshop import Workshop
@@ -15,6 +18,7 @@ from openhands_recipes.model.composed import Composed
 from openhands_recipes.model.digest import digest_of
 from openhands_recipes.model.lock import Deb, Lock, Wheel
 from openhands_recipes.model.platform import Platform
+from openhands_recipes.ports import BoxOptions
 
 
 def lock_languages(
@@ -25,30 +29,41 @@ def lock_languages(
     *,
     earlier: Lock | None,
 ) -> Lock:
-    """The lock with the wheels the level adds. `earlier` versions are kept where they still fit.
+    """The lock with the wheels and npm packages a level adds; `earlier` versions stay where they still fit.
 
     Raises:
         ResolutionError: requirements do not fit together, or some project cannot be had as a wheel.
         DownloadError: the index does not answer.
     """
-    level = LockedLevel(composed, lock, digest_of(b""))
-    chain = (*ancestors, level)
     asked = _asked(composed)
-    if not asked:
+    if asked:
+        lock = _with_wheels(shop, (*ancestors, _provisional(composed, lock)), asked, earlier)
+    if composed.node is None:
         return lock
-    platforms = tuple(lock.platforms)
+    with shop.progress.stage(f"resolve {composed.name}"):
+        chain = (*ancestors, _provisional(composed, lock))
+        return with_tarballs(node_bench(shop, chain), chain, lock, earlier=earlier)
+
+
+def _provisional(composed: Composed, lock: Lock) -> LockedLevel:
+    """The level as far as it is locked by now."""
+    return LockedLevel(composed, lock, digest_of(b""))
+
+
+def _with_wheels(
+    shop: Workshop,
+    chain: Sequence[LockedLevel],
+    asked: Mapping[str, tuple[str, tuple[str, ...]]],
+    earlier: Lock | None,
+) -> Lock:
+    lock = chain[-1].lock
     worlds = [
         _world(into, chain, version, requirements, earlier) for into, (version, requirements) in asked.items()
     ]
-    with shop.progress.stage(f"resolve {composed.name}"):
-        wheels = lock_wheels(workbench(shop, chain, asked_version(asked)), worlds, platforms)
-    return lock.model_copy(
-        update={
-            "platforms": {
-                p: inputs.model_copy(update={"wheels": wheels[p]}) for p, inputs in lock.platforms.items()
-            }
-        }
-    )
+    with shop.progress.stage(f"resolve {chain[-1].name}"):
+        wheels = lock_wheels(workbench(shop, chain, asked_version(asked)), worlds, tuple(lock.platforms))
+    platforms = {p: inputs.model_copy(update={"wheels": wheels[p]}) for p, inputs in lock.platforms.items()}
+    return lock.model_copy(update={"platforms": platforms})
 
 
 def _asked(composed: Composed) -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -110,17 +125,38 @@ def _upstream(deb: Deb) -> str:
 
 def workbench(shop: Workshop, chain: Sequence[LockedLevel], version: str) -> Workbench:
     """Where sdists are built: in the image's own Debian, with its own Python."""
-    host = shop.host
-    if host is None:
-        raise UsageError("this machine runs the programs of no platform that images are built for")
+    host = _host(shop)
 
     def furnish() -> Room:
-        stack = Stack()
-        for level in chain:
-            debian = DebianLevel(level, host, stack.configured)
-            if not debian.empty:
-                add_debian(shop, stack, debian, None)
-        trees = unpack(shop, tuple(stack.debian))
+        trees = debian_trees(shop, chain, host)
         return Room(trees, f"/usr/bin/python{version}", interpreter_version(chain, version))
 
     return Workbench(shop.python_index(), shop.downloads, shop.blobs, shop.engine, host, furnish)
+
+
+def node_bench(shop: Workshop, chain: Sequence[LockedLevel]) -> NodeBench:
+    """Where npm packages are chosen: in the image's own Debian, with its own npm, with network."""
+
+    def furnish() -> NodeRoom:
+        trees = debian_trees(shop, chain, _host(shop))
+        with shop.engine.open(trees) as box:
+            files, environment = shop.offer(reader_in(box))
+        return NodeRoom(trees, options=BoxOptions(network=True, files=files), environment=environment)
+
+    return NodeBench(shop.blobs, shop.engine, furnish)
+
+
+def _host(shop: Workshop) -> Platform:
+    if shop.host is None:
+        raise UsageError("this machine runs the programs of no platform that images are built for")
+    return shop.host
+
+
+def debian_trees(shop: Workshop, chain: Sequence[LockedLevel], host: Platform) -> tuple[str, ...]:
+    """The configured Debian of a chain as trees, built as far as that was not done before."""
+    stack = Stack()
+    for level in chain:
+        debian = DebianLevel(level, host, stack.configured)
+        if not debian.empty:
+            add_debian(shop, stack, debian, None)
+    return unpack(shop, tuple(stack.debian))

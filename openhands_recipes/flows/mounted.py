@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from openhands_recipes.compile.oci.config import StartSettings
 from openhands_recipes.flows.stack import Stack, order_of, tree_name, unpack
 from openhands_recipes.flows.workshop import Workshop
 from openhands_recipes.model.digest import hex_of
 from openhands_recipes.model.image import Image, Layer
-from openhands_recipes.ports import Command
+from openhands_recipes.ports import Box, Command
 
 RECORD = "trees"
 """Records that tell of which fragments a layer's trees were made while it was built."""
@@ -50,6 +50,16 @@ def _whole_tree(shop: Workshop, layer: Layer) -> str:
         with shop.progress.stage("unpack"), shop.images.open_layer(layer) as stream:
             shop.engine.add_tree(name, [stream])
     return name
+
+
+def reader_in(box: Box) -> Callable[[str], bytes | None]:
+    """Reads files of a box's root; None for those it does not have."""
+
+    def read(path: str) -> bytes | None:
+        done = box.run(Command(("/bin/cat", path), keep_capabilities=True))
+        return done.stdout if done.exit_code == 0 else None
+
+    return read
 
 
 def as_user(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import IO
 
 from openhands_recipes.compile.oci.config import StartSettings, start_settings
-from openhands_recipes.flows.mounted import as_user, trees_of
+from openhands_recipes.flows.mounted import as_user, reader_in, trees_of
 from openhands_recipes.flows.workshop import Workshop
 from openhands_recipes.model.image import Image
 from openhands_recipes.ports import BoxOptions, Command, Completed
@@ -52,12 +52,7 @@ def run(shop: Workshop, image: Image, request: RunRequest, streams: Streams) -> 
 def image_files(shop: Workshop, image: Image) -> Iterator[Callable[[str], bytes | None]]:
     """Reads files of an image as they finally stand; None for those it does not have."""
     with shop.engine.open(trees_of(shop, image)) as box:
-
-        def read(path: str) -> bytes | None:
-            done = box.run(Command(("/bin/cat", path), keep_capabilities=True))
-            return done.stdout if done.exit_code == 0 else None
-
-        yield read
+        yield reader_in(box)
 
 
 def account_of(image: Image) -> tuple[int, int]:

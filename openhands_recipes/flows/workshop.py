@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from openhands_recipes.model.platform import Platform
 from openhands_recipes.ports import (
     Blobs,
+    BoxFile,
     Clock,
     DebianArchive,
     Downloads,
@@ -20,6 +21,9 @@ from openhands_recipes.ports import (
     Records,
     SandboxEngine,
 )
+
+Offer = Callable[[Callable[[str], bytes | None]], tuple[tuple[BoxFile, ...], dict[str, str]]]
+"""Reader of an image's files -> files and variables for a box with network."""
 
 
 @dataclass(frozen=True)
@@ -38,5 +42,7 @@ class Workshop:
     engine: SandboxEngine
     progress: Progress
     clock: Clock
+    offer: Offer
+    """What a networked sandbox is lent: certificates, proxies, mirrors; asks for files of its image."""
     host: Platform | None
     """The platform whose programs run here; None where no image is built for this kind of machine."""
