@@ -275,7 +275,8 @@ class World:
         if image_file("/etc/apt/sources.list.d/debian.sources") is not None:
             mirrors = self.debian_sources.as_deb822(self.suites)
             files = (*files, *([apt_sources(mirrors)] if mirrors else []))
-        return files, dict(offer.environment)
+        registries = {name: os.environ[name] for name in ("NPM_CONFIG_REGISTRY",) if os.environ.get(name)}
+        return files, {**offer.environment, **registries}
 
     @cached_property
     def suites(self) -> tuple[str, ...]:

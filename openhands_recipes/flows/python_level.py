@@ -173,10 +173,11 @@ def _fragments(
     missing = [w for w in made if shop.fragments.get(environment.key(w)) is None]
     if missing:
         bench = workbench(shop, chain, minor_version(environment.version))
+        among = [w for inputs in chain[-1].lock.platforms.values() for w in inputs.wheels]
         with shop.progress.stage("build wheels", total=len(missing)) as stage:
             for wheel in missing:
                 stage.note(wheel.name)
-                rebuild(bench, wheel, [])
+                rebuild(bench, wheel, among)
                 stage.advance()
     for wheel in missing:
         path = shop.blobs.path(from_hex(wheel.sha256))
