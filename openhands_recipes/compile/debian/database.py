@@ -130,9 +130,7 @@ def info_files(
     members = {name: file.content for name, file in package.fragment.control.items() if name != "control"}
     members["list"] = file_list(package, without=without)
     if "md5sums" not in members:
-        sums = _checksums(package, read)
-        if sums:
-            members["md5sums"] = sums
+        members["md5sums"] = _checksums(package, read)
     for name, content in sorted(members.items()):
         mode = 0o755 if name in SCRIPTS else 0o644
         yield Entry(f"{base}.{name}", Kind.FILE, mode, size=len(content)), content

@@ -82,6 +82,12 @@ def test_missing_checksums_are_made_for_all_files_and_their_other_names() -> Non
     assert sums[1][0] == sums[2][0]
 
 
+def test_a_package_without_files_has_an_empty_list_of_checksums() -> None:
+    """`dpkg --audit` asks for the list, empty or not."""
+    files = {e.path: c for e, c in database.info_files(package("a", ETC), no_content)}
+    assert files["var/lib/dpkg/info/a.md5sums"] == b""
+
+
 def test_trigger_interests_go_to_the_file_of_paths_or_one_of_their_own() -> None:
     man = package("man-db", triggers="interest-noawait /usr/share/man\ninterest ldconfig # why\nactivate x\n")
     files = database.trigger_files(b"/usr/lib a\n", [man])
