@@ -5,6 +5,7 @@ Nothing is uploaded and nothing is rotated: a record is a few hundred bytes.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
@@ -27,14 +28,15 @@ class EvidenceLedger:
     def append(self, record: Mapping[str, Any]) -> None:
         """Append one record as one line; a ledger that cannot be written only warns.
 
-        One `write` on a file opened for appending, so that parallel runs never mix their lines. A line
-        cut short by a full disk is closed by the next record, and readers skip it.
+        One `write` on a locked file opened for appending, so that parallel runs never mix their lines. A
+        line cut short by a full disk is closed by the next record, and readers skip it.
         """
         line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
+                fcntl.flock(handle, fcntl.LOCK_EX)
                 written = os.write(handle, _closing_cut_line(handle) + line)
             finally:
                 os.close(handle)
