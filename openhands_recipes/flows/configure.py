@@ -10,7 +10,7 @@ import io
 import logging
 import tarfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from openhands_recipes.compile.debian import database
 from openhands_recipes.compile.debian.configure import (
@@ -33,6 +33,11 @@ log = logging.getLogger(__name__)
 
 DEBS_FOLDER = "/run/ohr/debs"
 _POLICY = "usr/sbin/policy-rc.d"
+_ROOM = 1 << 20
+"""Bytes that must be free on the disk after a configuration."""
+_FULL = "No space left on device"
+_MORE_ROOM = "the disk is full: free some space, or set OHR_CACHE to a folder with more room"
+_BROKEN = "the package itself may be broken, or expects something the recipe lacks"
 _NEW_CONTROL = f"{database.ADMIN}/tmp.ci"  # noqa: S108 - inside the sandbox, where dpkg has it too
 _RUN_PREINST = f"""
 set -e
@@ -100,7 +105,7 @@ def configure(  # noqa: PLR0913 - one call per level; every argument is a differ
             session.install(level, read)
         if account is not None:
             session.add_account(account)
-        session.finish()
+        session.check_room()
         known = _with_level(below, level)
         return normalise(box.changes(), known, epoch=epoch)
 
@@ -153,7 +158,7 @@ class _Session:
             tail = "\n".join(output.splitlines()[-40:])
             raise OutsideError(
                 f"{what or ' '.join(argv)} failed with exit code {done.exit_code}:\n{tail}",
-                hint="the package itself may be broken, or expects something the recipe lacks",
+                hint=_BROKEN if _FULL not in output and self._has_room() else _MORE_ROOM,
             )
         log.debug("%s\n%s", " ".join(argv), (done.stdout + done.stderr).decode(errors="replace"))
         return done.stdout
@@ -251,8 +256,16 @@ class _Session:
             rule = f"{user.name} ALL=(ALL:ALL) NOPASSWD: ALL\n".encode()
             self.write([_file(f"etc/sudoers.d/{user.name}", rule, 0o440)])
 
-    def finish(self) -> None:
-        """Leave nothing that only the building needed."""
+    def check_room(self) -> None:
+        """Scripts may pass over a full disk in silence; what they left is then not to be trusted."""
+        if not self._has_room():
+            raise OutsideError("no room left for the cache after configuring packages", hint=_MORE_ROOM)
+
+    def _has_room(self) -> bool:
+        question = ("/usr/bin/stat", "--file-system", "--format=%a %S", "/")
+        done = self._box.run(Command(question, environment=self._environment))
+        blocks, size = done.stdout.split() if done.exit_code == 0 else (_ROOM, 1)
+        return int(blocks) * int(size) >= _ROOM
 
 
 def _file(path: str, content: bytes, mode: int = 0o644) -> tuple[Entry, bytes]:
@@ -269,8 +282,3 @@ def _tar(entries: Iterable[tuple[Entry, bytes]]) -> bytes:
             member.type = tarfile.DIRTYPE if entry.kind is Kind.DIRECTORY else tarfile.REGTYPE
             archive.addfile(member, io.BytesIO(content))
     return buffer.getvalue()
-
-
-def without(level: LevelPackages, *, placement: Placement, archives: Mapping[str, Bind]) -> LevelPackages:
-    """The same level placed anew."""
-    return replace(level, placement=placement, archives=archives)

@@ -109,11 +109,11 @@ def _configure(shop: Workshop, stack: Stack, debian: DebianLevel, packing: Packi
     while True:
         placement = place(packages, below, known=known)
         data = debian_orders(debian, placement.real_unpack)[:-1]
-        if packing is not None:
-            packing.submit(data)
         level = LevelPackages(packages, placement, _archives(shop, debian, placement.real_unpack))
         with shop.progress.stage("unpack", total=None):
             trees = unpack(shop, (*below_orders, *data))
+        if packing is not None:
+            packing.submit(data)  # while dpkg keeps one core busy, the other one compresses
         try:
             with shop.progress.stage(f"configure {debian.level.name}") as stage:
                 changed = configure(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from openhands_recipes.flows.workshop import Workshop
@@ -14,6 +15,7 @@ LAYER_RULES = 1
 """Raise it when the same fragments become another layer."""
 
 _TREE_NAME = 24
+_AT_ONCE = 2
 
 
 def order_of(group: str, fragments: tuple[Digest, ...]) -> LayerOrder:
@@ -27,15 +29,17 @@ def tree_name(order: LayerOrder) -> str:
 
 
 def unpack(shop: Workshop, orders: tuple[LayerOrder, ...]) -> tuple[str, ...]:
-    """Have the trees of some layers, lowest first."""
-    names = []
-    for order in orders:
-        name = tree_name(order)
-        if not shop.engine.has_tree(name):
-            with shop.packer.stream(order) as stream:
-                shop.engine.add_tree(name, [stream])
-        names.append(name)
-    return tuple(names)
+    """Have the trees of some layers, lowest first; two at a time, each by a process of its own."""
+
+    def one(order: LayerOrder) -> None:
+        with shop.packer.stream(order) as stream:
+            shop.engine.add_tree(tree_name(order), [stream])
+
+    missing = {tree_name(order): order for order in orders if not shop.engine.has_tree(tree_name(order))}
+    if missing:
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="unpack") as pool:
+            list(pool.map(one, missing.values()))
+    return tuple(map(tree_name, orders))
 
 
 @dataclass
