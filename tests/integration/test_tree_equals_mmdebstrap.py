@@ -82,8 +82,9 @@ def serve_as_archive(zoo: Zoo, folder: Path) -> None:
         place = f"mirror/apt/{deb['sha256']}.deb"  # a name without characters that apt would quote
         zoo.web.put(f"/{place}", zoo.deb(deb))
         (folder / "one.deb").write_bytes(zoo.deb(deb))
-        command = ["dpkg-deb", "--field", folder / "one.deb"]
-        control = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        control = subprocess.run(
+            ["dpkg-deb", "--field", folder / "one.deb"], capture_output=True, text=True, check=True
+        ).stdout.strip()
         packages.append(f"{control}\nFilename: {place}\nSize: {deb['size']}\nSHA256: {deb['sha256']}\n")
     index = "\n".join(packages).encode()
     row = f" {hashlib.sha256(index).hexdigest()} {len(index)} Packages\n"
@@ -149,7 +150,7 @@ def test_dpkg_finds_nothing_unfinished_and_nothing_changed(zoo: Zoo, name: str) 
 
 
 def test_files_with_special_bits_are_those_of_the_packages(zoo: Zoo, flat: Listing) -> None:
-    promised = {}
+    promised: dict[str, str] = {}
     for deb in zoo.debs("flat"):
         command = ["dpkg-deb", "--fsys-tarfile", "-"]
         data = subprocess.run(command, input=zoo.deb(deb), capture_output=True, check=True).stdout
