@@ -307,6 +307,7 @@ class World:
             progress=self.progress,
             clock=self.clock,
             offer=lambda read: self.network_offer(read, None),
+            cores=cores(),
             host=host_platform(),
         )
 

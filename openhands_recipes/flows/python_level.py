@@ -37,7 +37,6 @@ from openhands_recipes.ports import Conversion, LayerOrder
 WHEEL_RULES = 1
 """Raise it when wheels become other fragments."""
 _UNPACKED = 3  # times a wheel grows when unpacked and compiled: layers are planned from the lock alone
-_JOBS = 2
 
 
 @dataclass(frozen=True)
@@ -224,7 +223,7 @@ def _compile(
             box,
             missing.values(),
             python=interpreter(environment.version),
-            jobs=_JOBS,
+            jobs=shop.cores,
             owner=environment.owner,
         )
         for part, entries in bytecode_entries(box, missing, python_version=environment.version):

@@ -15,7 +15,7 @@ LAYER_RULES = 1
 """Raise it when the same fragments become another layer."""
 
 _TREE_NAME = 24
-_AT_ONCE = 2
+_AT_ONCE = 4  # more only fight for the disk
 
 
 def order_of(group: str, fragments: tuple[Digest, ...]) -> LayerOrder:
@@ -29,7 +29,7 @@ def tree_name(order: LayerOrder) -> str:
 
 
 def unpack(shop: Workshop, orders: tuple[LayerOrder, ...]) -> tuple[str, ...]:
-    """Have the trees of some layers, lowest first; two at a time, each by a process of its own."""
+    """Have the trees of some layers, lowest first; several at a time, each by a process of its own."""
 
     def one(order: LayerOrder) -> None:
         with shop.packer.stream(order) as stream:
@@ -37,7 +37,7 @@ def unpack(shop: Workshop, orders: tuple[LayerOrder, ...]) -> tuple[str, ...]:
 
     missing = {tree_name(order): order for order in orders if not shop.engine.has_tree(tree_name(order))}
     if missing:
-        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="unpack") as pool:
+        with ThreadPoolExecutor(min(shop.cores, _AT_ONCE), thread_name_prefix="unpack") as pool:
             list(pool.map(one, missing.values()))
     return tuple(map(tree_name, orders))
 

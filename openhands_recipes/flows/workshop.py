@@ -44,5 +44,7 @@ class Workshop:
     clock: Clock
     offer: Offer
     """What a networked sandbox is lent: certificates, proxies, mirrors; asks for files of its image."""
+    cores: int
+    """How much may be done at once; never decides bytes."""
     host: Platform | None
     """The platform whose programs run here; None where no image is built for this kind of machine."""
