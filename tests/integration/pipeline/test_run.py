@@ -108,3 +108,60 @@ def test_a_failing_test_shows_command_exit_code_and_both_streams(ohr: Ohr) -> No
         assert part in failed.stdout
     assert "2 of " in failed.stderr
     assert "failing: it fails, failing: it is slow" in failed.stderr
+
+
+SDK_CLIENT = """
+export OH_SESSION_API_KEYS_0=secret OPENHANDS_SUPPRESS_BANNER=1
+openhands-agent-server --port 8000 > /tmp/log 2>&1 &
+for _ in $(seq 240); do curl -fs http://127.0.0.1:8000/health > /dev/null && break; sleep 0.5; done
+/opt/agent-server/bin/python - <<'EOF'
+from openhands.sdk.workspace import RemoteWorkspace
+
+workspace = RemoteWorkspace(host="http://127.0.0.1:8000", api_key="secret", working_dir="/workspace/project")
+done = workspace.execute_command("echo from the sdk; id -u")
+print(done.exit_code, done.stdout.split())
+EOF
+"""
+
+
+@pytest.mark.slow
+def test_the_sdks_remote_workspace_runs_a_command_through_the_server(ohr: Ohr) -> None:
+    done = ohr("run", "openhands-agent", "--", "bash", "-c", SDK_CLIENT)
+    assert done.stdout.splitlines()[-1] == "0 ['from', 'the', 'sdk', '10001']"
+
+
+IN_THE_IMAGES = {
+    "node": ("npm install --silent --global cowsay && cowsay moo | grep -o moo && command -v cowsay", "moo"),
+    "go": (
+        "go install github.com/rakyll/hey@v0.1.4 2>/dev/null && command -v hey",
+        "/home/openhands/go/bin/hey",
+    ),
+    "rust": (
+        "cargo install --quiet hexyl --version 0.8.0 && command -v hexyl",
+        "/home/openhands/.cargo/bin/hexyl",
+    ),
+    "java": (
+        """mkdir -p src/main/java && cat > pom.xml <<'EOF'
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>x</groupId><artifactId>hello</artifactId><version>1</version>
+  <properties>
+    <maven.compiler.release>21</maven.compiler.release>
+    <project.build.sourceEncoding>UTF-8</project.build.sourceEncoding>
+  </properties>
+</project>
+EOF
+cat > src/main/java/Hello.java <<'EOF'
+public class Hello { public static void main(String[] a) { System.out.println(42); } }
+EOF
+mvn -q package && java -cp target/hello-1.jar Hello""",
+        "42",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", IN_THE_IMAGES)
+def test_the_languages_own_package_tools_work_with_network_and_no_flags(ohr: Ohr, name: str) -> None:
+    script, expected = IN_THE_IMAGES[name]
+    assert expected in ohr("run", "--network", name, "--", "bash", "-c", script).stdout.split()
