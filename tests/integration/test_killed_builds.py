@@ -124,3 +124,4 @@ def test_builds_killed_at_nine_moments_end_in_the_digest_of_an_undisturbed_one(
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["digest"] == zoo.build("ground").digest
     assert [path for path in cache.glob("sandbox/*/uppers/*") if path.is_dir()] == []
+    zoo.forget(cache)

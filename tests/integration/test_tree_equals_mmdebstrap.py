@@ -36,7 +36,7 @@ ONLY_THEIRS = "only theirs"
 
 
 class Justified(NamedTuple):
-    """A difference that is meant, and why."""
+    """A difference that is meant, and why: patterns of the path and of what differs."""
 
     pattern: str
     what: str
@@ -46,11 +46,12 @@ class Justified(NamedTuple):
 JUSTIFIED = (
     Justified(r"/(dev|proc|sys)(/.+)?", ONLY_THEIRS, "mounts of whoever runs an image; not looked at here"),
     Justified(
-        r"/etc/(hostname|hosts|resolv\.conf)", "content", "the host's there, the running sandbox's here"
+        r"/etc/(hostname|hosts|resolv\.conf)", "content(, mode)?", "this machine's there, the box's here"
     ),
-    Justified(r"/etc/(hostname|hosts|resolv\.conf)", "content, mode", "the same"),
     Justified(
-        r"/etc/(fstab|apt/sources\.list|apt/apt\.conf\.d/99mmdebstrap)", ONLY_THEIRS, "mmdebstrap's own"
+        r"/etc/(fstab|apt/sources\.list|(apt/apt\.conf|dpkg/dpkg\.cfg)\.d/99mmdebstrap)",
+        ONLY_THEIRS,
+        "mmdebstrap's own",
     ),
     Justified(r"/var/lib/dpkg/arch", ONLY_THEIRS, "mmdebstrap's own: only foreign architectures need it"),
     Justified(r"/etc/(passwd|group|shadow|gshadow)-", ONLY_THEIRS, "a backup"),
@@ -66,7 +67,7 @@ JUSTIFIED = (
 
 
 def explains(one: Justified, difference: Difference) -> bool:
-    return one.what == difference.what and bool(re.fullmatch(one.pattern, difference.path))
+    return all(map(re.fullmatch, (one.pattern, one.what), (difference.path, difference.what)))
 
 
 def our_listing(zoo: Zoo, name: str) -> Listing:

@@ -9,16 +9,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from openhands_recipes.adapters import openpgp
-from openhands_recipes.adapters.apt_sources import debian_sources
+from openhands_recipes.adapters.apt_sources import DebianSources, Mirror, debian_sources
 from openhands_recipes.cli.platforms import host_platform
 from openhands_recipes.cli.settings import settings_from
 from openhands_recipes.cli.world import World
@@ -59,7 +60,8 @@ class Zoo:
     root: Path
     cache: Path
     web: Web
-    own: list[OwnDeb] = field(default_factory=list)
+    sources: DebianSources
+    own: list[OwnDeb]
 
     @property
     def architecture(self) -> str:
@@ -76,11 +78,17 @@ class Zoo:
         (folder / "recipe.yaml").write_text(text)
 
     def world(self, cache: Path | None = None) -> World:
-        return World(
-            settings_from(
-                root=self.root, cache=cache or self.cache, log_format="text", verbosity=-1, color="never"
-            )
+        cache = cache or self.cache
+        world = World(
+            settings_from(root=self.root, cache=cache, log_format="text", verbosity=-1, color="never")
         )
+        world.debian_sources = self.sources
+        return world
+
+    def forget(self, cache: Path) -> None:
+        """Remove a cache, hundreds of megabytes that pytest would keep; its trees may belong to other ids."""
+        self.world(cache).engine.clear()
+        shutil.rmtree(cache, ignore_errors=True)
 
     def build(self, name: str, cache: Path | None = None) -> Image:
         return build(self.world(cache).workshop, name, platform=self.platform, compression="zstd").image
@@ -105,9 +113,10 @@ class Zoo:
         return path.read_bytes()
 
     def serve(self) -> None:
-        """From now on this machine's only mirror is ours."""
+        """From now on our only mirror is our own."""
         for deb in self.debs("flat"):
             self.web.put(f"/mirror/{deb['path']}", self.deb(deb))
+        self.sources = DebianSources((Mirror(self.mirror, "", "tests"),))
 
     @property
     def mirror(self) -> str:
@@ -118,24 +127,24 @@ class Zoo:
 @contextlib.contextmanager
 def opened(folder: Path) -> Iterator[Zoo]:
     """The project, locked, with everything downloaded and served."""
-    with serving() as web, pytest.MonkeyPatch.context() as patch:
-        zoo = Zoo(folder / "project", folder / "cache", web, [*zoo_packages(), own_deb("own-guest")])
+    own = [*zoo_packages(), own_deb("own-guest")]
+    with serving() as web:
+        mirrors = (Mirror(f"{web.url}/own", SUITE, "tests"), *debian_sources(openpgp.debian_keys).mirrors)
+        zoo = Zoo(folder / "project", folder / "cache", web, DebianSources(mirrors), own)
         _write_project(zoo)
-        for path, content in suite(zoo.own, zoo.architecture).files("/own").items():
+        for path, content in suite(own, zoo.architecture).files("/own").items():
             web.put(path, content)
-        for deb in zoo.own:
+        for deb in own:
             web.put(f"/own/{deb.path}", deb.content)
             web.put(f"/mirror/{deb.path}", deb.content)
         keys = openpgp.Keyring([*_shipped_keys(), public(archive_key())])
-        patch.setattr(openpgp, "debian_keys", lambda: keys)
-        mirrors = debian_sources(lambda: keys).mirrors
-        named = [f"{mirror.scope}={mirror.root}" if mirror.scope else mirror.root for mirror in mirrors]
-        patch.setenv("OHR_DEBIAN_MIRROR", " ".join([f"{SUITE}={web.url}/own", *named]))
-        lock(zoo.world().workshop, ["flat", "zoo", "guest"], LockOptions())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(openpgp, "debian_keys", lambda: keys)
+            lock(zoo.world().workshop, ["flat", "zoo", "guest"], LockOptions())
         zoo.build("flat")
         zoo.serve()
-        patch.setenv("OHR_DEBIAN_MIRROR", zoo.mirror)
         yield zoo
+        zoo.forget(zoo.cache)
 
 
 def _shipped_keys() -> list[bytes]:
