@@ -13,13 +13,13 @@ demo:
 ## make test     lint and every test but the slow ones
 test:
 	@.ci/setup dev
-	@.ci/packages uidmap:newuidmap docker-registry docker.io:dockerd skopeo busybox-static:busybox
+	@.ci/packages uidmap:newuidmap docker-registry docker.io:dockerd skopeo busybox-static:busybox mmdebstrap umoci
 	@.ci/test
 
 ## make verify   the full matrix: all recipes, users, codecs, peers, faults; goes on where it stopped
 verify:
 	@.ci/setup dev
-	@.ci/packages uidmap:newuidmap docker-registry docker.io:dockerd skopeo busybox-static:busybox umoci mmdebstrap
+	@.ci/packages uidmap:newuidmap docker-registry docker.io:dockerd skopeo busybox-static:busybox mmdebstrap umoci
 	@.venv/bin/python -m bench.verify
 
 ## make lint     style and types
