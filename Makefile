@@ -30,7 +30,7 @@ lint:
 ## make bench    the numbers we hold ourselves to, beside our peers
 bench:
 	@.ci/setup dev
-	@.ci/packages docker-registry docker.io:dockerd mmdebstrap
+	@.ci/packages docker-registry docker.io:dockerd mmdebstrap skopeo
 	@.venv/bin/python -m bench
 
 ## make schema   write schema/ from the models

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
 from openhands_recipes.cli.main import main, run_with
 from openhands_recipes.compile.recipe.schema import SCHEMAS, schema_text
@@ -83,6 +84,24 @@ def test_every_page_can_be_reached_from_the_first() -> None:
             targets = re.findall(r"\]\(([^)#:\s]+)\)", page.read_text())
             waiting += [(page.parent / target).resolve() for target in targets]
     assert set((TREE / "docs").rglob("*.md")) <= reached
+
+
+# --- workflows -----------------------------------------------------------------------------------------
+
+WORKFLOWS = sorted((TREE / ".github" / "workflows").glob("*.yml"))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_may_nothing_and_each_job_says_what_it_may(path: Path) -> None:
+    workflow = yaml.safe_load(path.read_text())
+    assert workflow["permissions"] == {}
+    assert all("permissions" in job and "timeout-minutes" in job for job in workflow["jobs"].values())
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_actions_are_pinned_by_commit_with_their_version_beside(path: Path) -> None:
+    used = re.findall(r"uses: *(.*)", path.read_text())
+    assert all(re.fullmatch(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action) for action in used)
 
 
 # --- never written -------------------------------------------------------------------------------------
