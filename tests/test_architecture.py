@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": GROUND | {"flows"},
 }
 EXCEPTIONS: dict[str, set[str]] = {
-    "cli/world.py": {"adapters", "compile"},  # hands pure steps to doors, which never import them
+    "cli/world": {"adapters", "compile", "publish"},  # hands pure steps to doors, which never import them
 }
 PURE = {"errors", "model", "compile", "publish"}
 IMPURE_MODULES = {
@@ -58,7 +58,7 @@ def test_imports_point_down_only(path: Path) -> None:
     if room == "__init__":
         return
     allowed = MAY_IMPORT[room] | {room, "__version__"}
-    allowed |= EXCEPTIONS.get(str(path.relative_to(PACKAGE)), set())
+    allowed |= EXCEPTIONS.get(str(path.relative_to(PACKAGE).parent), set())
     wrong = [
         f"{path.relative_to(PACKAGE.parent)}:{line} imports {name}"
         for line, name in imported(ast.parse(path.read_text()))

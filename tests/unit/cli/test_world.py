@@ -14,7 +14,8 @@ from openhands_recipes.model.reference import parse_address
 NEEDS_NAMESPACES = {"engine", "workshop", "docker_workshop"}
 DOORS = sorted(
     name
-    for name, value in vars(World).items()
+    for doors in World.__mro__
+    for name, value in vars(doors).items()
     if isinstance(value, cached_property) and name not in NEEDS_NAMESPACES
 )
 
