@@ -27,11 +27,17 @@ class Unavailable(Model):
     unavailable: Annotated[str, StringConstraints(min_length=1, max_length=300)]
 
 
+class Omitted(Model):
+    """A source needs nothing for this, and why: it comes with something else, or belongs to the machine."""
+
+    omitted: Annotated[str, StringConstraints(min_length=1, max_length=300)]
+
+
 class PackageStream(Model):
     """One version stream of a package: its names in every source."""
 
     debian: tuple[DebianName, ...] | Unavailable
-    nixpkgs: tuple[AttributePath, ...] | Unavailable | None = None
+    nixpkgs: tuple[AttributePath, ...] | Unavailable | Omitted | None = None
     commands: tuple[CommandName, ...] = ()
     """Commands only this stream provides (`gcc-13`), on top of the package's own."""
 
@@ -42,7 +48,8 @@ class Package(Model):
     summary: Annotated[str, StringConstraints(min_length=1, max_length=100)]
     commands: tuple[CommandName, ...] = ()
     debian: tuple[DebianName, ...] | Unavailable | None = None
-    nixpkgs: tuple[AttributePath, ...] | Unavailable | None = None
+    nixpkgs: tuple[AttributePath, ...] | Unavailable | Omitted | None = None
+    """Attribute paths below `legacyPackages.<system>`."""
     default: VersionStream | None = None
     streams: dict[VersionStream, PackageStream] = Field(default={})
 
