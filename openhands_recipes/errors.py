@@ -11,6 +11,7 @@
     ├── UsageError             2  the command line asks for something impossible
     ├── OutsideError           3  a tool, the network or this machine failed
     │   ├── DownloadError      3  bytes could not be fetched
+    │   ├── NixError           3  Nix could not evaluate or build something
     │   ├── RegistryError      3  an OCI registry refused or broke off
     │   └── SandboxError       3  a sandbox could not be set up
     └── VerificationError      4  bytes are not what was promised; never retried away
@@ -104,6 +105,16 @@ class OutsideError(RecipesError):
 
 class DownloadError(OutsideError):
     """Bytes could not be fetched from any source."""
+
+
+class NixError(OutsideError):
+    """Nix could not evaluate or build something; `messages` are its own words, the last one the reason."""
+
+    def __init__(
+        self, message: str, *, messages: Iterable[str] = (), where: str | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.messages = tuple(messages)
 
 
 class RegistryError(OutsideError):
