@@ -8,9 +8,13 @@
     │   └── NoWheelError       1  a Python project publishes nothing that installs without being built
     ├── StaleLockError         1  the lock no longer belongs to its recipe or parents
     ├── TestFailureError       1  a recipe's tests or the contract failed in the sandbox
+    ├── ReleaseError           1  a release, or a change of its state, is refused
+    │   └── NewerSchemaError   1  a newer version of this package wrote it
     ├── UsageError             2  the command line asks for something impossible
     ├── OutsideError           3  a tool, the network or this machine failed
     │   ├── DownloadError      3  bytes could not be fetched
+    │   ├── LedgerError        3  the ledger of releases could not be read or written
+    │   │   └── LedgerConflictError 3  somebody else wrote to it meanwhile
     │   ├── NixError           3  Nix could not evaluate or build something
     │   ├── RegistryError      3  an OCI registry refused or broke off
     │   └── SandboxError       3  a sandbox could not be set up
@@ -32,6 +36,7 @@ class RecipesError(Exception):
         where: file, `file:line`, `file:line:column`, URL or digest.
         hint: what the reader can do now.
         faults: everything found wrong, in reading order, so that one run reports it all.
+        code: the stable code of its page in docs/errors, where there is one.
     """
 
     exit_code = 1
@@ -43,12 +48,14 @@ class RecipesError(Exception):
         where: str | None = None,
         hint: str | None = None,
         faults: Iterable[object] = (),
+        code: str = "",
     ) -> None:
         super().__init__(message)
         self.message = message
         self.where = where
         self.hint = hint
         self.faults = tuple(faults)
+        self.code = code
 
     def __str__(self) -> str:
         lines = [self.message]
@@ -91,6 +98,14 @@ class TestFailureError(RecipesError):
     __test__ = False  # pytest must not collect it
 
 
+class ReleaseError(RecipesError):
+    """A release, or a change of its state, is refused."""
+
+
+class NewerSchemaError(ReleaseError):
+    """A record of a schema this version does not know; readers skip it and say so."""
+
+
 class UsageError(RecipesError):
     """The command line asks for something that cannot be."""
 
@@ -115,6 +130,14 @@ class NixError(OutsideError):
     ) -> None:
         super().__init__(message, where=where, hint=hint)
         self.messages = tuple(messages)
+
+
+class LedgerError(OutsideError):
+    """The ledger of releases could not be read or written."""
+
+
+class LedgerConflictError(LedgerError):
+    """Somebody else wrote to the ledger meanwhile: read it again, then decide again."""
 
 
 class RegistryError(OutsideError):

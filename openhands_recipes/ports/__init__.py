@@ -8,6 +8,7 @@ from openhands_recipes.ports.debian import DebianArchive, DebianState, PackageLi
 from openhands_recipes.ports.fragments import Content, Conversion, Fragments, LayerOrder, Packer
 from openhands_recipes.ports.images import ImageStore, PushOrder, PushReport, Registry
 from openhands_recipes.ports.index import PythonIndex, PythonRequest, SourceArchive
+from openhands_recipes.ports.ledger import Ledger, SignedChange
 from openhands_recipes.ports.nix import Nix
 from openhands_recipes.ports.recipes import RecipeStore, StoredText
 from openhands_recipes.ports.sandbox import (
@@ -42,6 +43,7 @@ __all__ = [
     "Fragments",
     "ImageStore",
     "LayerOrder",
+    "Ledger",
     "Limits",
     "Nix",
     "PackageList",
@@ -56,6 +58,7 @@ __all__ = [
     "Registry",
     "Running",
     "SandboxEngine",
+    "SignedChange",
     "SourceArchive",
     "Stage",
     "StoredText",
