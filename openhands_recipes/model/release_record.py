@@ -23,6 +23,8 @@ SCHEMA = 1
 DigestText = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 Moment = Annotated[str, StringConstraints(pattern=rf"^{_DATE}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}Z$")]
+"""UTC, whole seconds: `2026-11-21T09:15:44Z`."""
+Line = Annotated[str, StringConstraints(max_length=1000, pattern=forms.ONE_LINE)]
 Name = Annotated[str, StringConstraints(pattern=forms.NAME)]
 Version = Annotated[str, StringConstraints(pattern=forms.SEMVER, max_length=64)]
 Revision = Annotated[int, Field(ge=1)]
