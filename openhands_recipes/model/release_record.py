@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, PrivateAttr, StringConstraints, ValidationError
 
 from openhands_recipes.errors import NewerSchemaError, ReleaseError
 from openhands_recipes.model import forms
@@ -113,6 +113,7 @@ class ReleaseRecord(Model):
     permissions: DigestText
     about: About
     state: State
+    _released: str = PrivateAttr(default="")
 
     @property
     def identity(self) -> str:
@@ -124,9 +125,16 @@ class ReleaseRecord(Model):
         """Where the ledger keeps it."""
         return record_path(self.name, self.version, self.revision)
 
+    @property
+    def released(self) -> str:
+        """The moment of the release itself, whatever became of it since."""
+        return self._released or self.state.since
+
     def with_state(self, state: State) -> ReleaseRecord:
         """The same release in another state."""
-        return self.model_copy(update={"state": state})
+        changed = self.model_copy(update={"state": state})
+        changed._released = self.released  # noqa: SLF001 - our own
+        return changed
 
 
 class StateChange(Model):

@@ -1,0 +1,1 @@
+"""Steps towards the world: pure functions, words in, words out."""
