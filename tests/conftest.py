@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Callable, Generator, Iterator
@@ -155,6 +156,9 @@ class SkipLedger:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Jobs in the background of a shell ignore SIGINT, and so would everything started here; tests send it.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     is_worker = hasattr(config, "workerinput")
     if config.getoption("--strict-skips") and not is_worker:
         config.pluginmanager.register(SkipLedger(TREE / "reports" / "skips.json"))
