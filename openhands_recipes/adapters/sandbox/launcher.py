@@ -61,6 +61,7 @@ def become_root() -> None:
 
 
 def _box(channel: Channel, order: dict[str, Any]) -> None:
+    os.umask(0o022)  # the caller's may shut the sandbox's accounts out of their own root
     flags = linux.CLONE_NEWPID | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS | linux.CLONE_NEWCGROUP
     if not order["network"]:
         flags |= linux.CLONE_NEWNET

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import struct
 import subprocess
@@ -317,6 +318,17 @@ def test_a_kept_writable_layer_outlives_its_box(engine: NamespaceEngine, run_in:
     with engine.open(["tiny"], options) as box:
         assert run_in(box)("cat /etc/kept").exit_code != 0
     engine.remove_upper("work")
+
+
+def test_the_callers_mask_shuts_no_account_out(engine: NamespaceEngine, run_in: RunIn) -> None:
+    before = os.umask(0o077)
+    try:
+        with engine.open(["tiny"]) as box:
+            assert run_in(box)("umask; ls /", uid=10001, gid=10001).exit_code == 0
+            run_in(box)("echo x > /etc/made")
+            assert run_in(box)("cat /etc/made", uid=10001, gid=10001).stdout == b"x\n"
+    finally:
+        os.umask(before)
 
 
 def test_other_changes_are_thrown_away(engine: NamespaceEngine, run_in: RunIn) -> None:
