@@ -42,6 +42,7 @@ class CountingStage:
 
     def __init__(self) -> None:
         self.done = 0
+        self.total = 0
         self.notes: list[str] = []
 
     def advance(self, amount: int = 1) -> None:
@@ -49,6 +50,9 @@ class CountingStage:
 
     def note(self, text: str) -> None:
         self.notes.append(text)
+
+    def expect(self, total: int) -> None:
+        self.total = total
 
 
 class QuietProgress:

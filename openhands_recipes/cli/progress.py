@@ -47,6 +47,11 @@ class ShownStage:
         self.text = text
         self._show.moved(self)
 
+    def expect(self, total: int) -> None:
+        """So much is to be done in all, as far as is known now."""
+        self.total = total
+        self._show.moved(self)
+
     def amount(self) -> str:
         """How much was done, for people; empty where there was nothing to count."""
         if not self.done:
@@ -133,7 +138,9 @@ class Bars:
         """Move its bar."""
         with self._lock:
             if self._progress and stage in self._open:
-                self._progress.update(self._open[stage], completed=stage.done, note=stage.text)
+                self._progress.update(
+                    self._open[stage], completed=stage.done, total=stage.total, note=stage.text
+                )
 
     def closed(self, stage: ShownStage, seconds: float, *, failed: bool) -> None:
         """Put a line in the place of the bar; stages too short for a bar leave none."""

@@ -28,6 +28,9 @@ class Stage(Protocol):
     def note(self, text: str) -> None:
         """What is being done right now."""
 
+    def expect(self, total: int) -> None:
+        """So much is to be done in all, as far as is known now; may be said again."""
+
 
 class Progress(Protocol):
     """Shows long work to people; silent for machines."""

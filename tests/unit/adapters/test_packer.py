@@ -132,6 +132,9 @@ def test_progress_counts_uncompressed_bytes_in_the_callers_thread(world: World) 
         def note(self, text: str) -> None:
             raise NotImplementedError
 
+        def expect(self, total: int) -> None:
+            raise NotImplementedError
+
     layers = world.packer.pack(
         [world.order("a", 60_000), world.order("b", 9)], compression="zstd", stage=Counting()
     )

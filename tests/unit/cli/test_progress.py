@@ -127,3 +127,10 @@ def test_what_is_over_in_a_moment_draws_nothing(capsys: pytest.CaptureFixture[st
 )
 def test_beside_a_bar_stands_how_much_of_how_much(arguments: tuple[Any, ...], text: str) -> None:
     assert amount_of(*arguments) == text
+
+
+def test_a_total_that_becomes_known_later_is_shown() -> None:
+    with Reporter(FixedClock(), Silent()).stage("nix build", unit="bytes") as stage:
+        assert stage.total is None
+        stage.expect(500)
+        assert stage.total == 500
