@@ -1,0 +1,29 @@
+# A recipe and its environment -> one derivation for each of the recipe's tests; it builds when the test passes.
+#
+#   checksOf { pkgs = ...; recipe = readRecipe ./recipe.json; environment = environmentOf { ... }; }
+#
+# A test runs as `ohr test` runs it: by bash, in an empty folder, judged by judge.py, which reads regular
+# expressions as `ohr` does. It has the recipe's tools and the few that every build in nixpkgs has, no
+# network, and none of the folders and accounts an image has.
+{ nixlib }:
+{
+  pkgs,
+  recipe,
+  environment,
+}:
+let
+  exports = pkgs.writeText "${recipe.name}-exports" (
+    nixlib.exportsOf { inherit recipe environment; }
+  );
+  checkOf = test: {
+    name = test.check;
+    value =
+      pkgs.runCommand "${recipe.name}-${test.check}"
+        {
+          case = builtins.toJSON test;
+          passAsFile = [ "case" ];
+        }
+        "${pkgs.python3}/bin/python3 -I ${./judge.py} ${pkgs.bash}/bin/bash ${exports} \"$casePath\" >$out";
+  };
+in
+builtins.listToAttrs (map checkOf recipe.tests)

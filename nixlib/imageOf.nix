@@ -1,0 +1,26 @@
+# A recipe and its environment -> one JSON file with what an image needs to know of them; its closure is the image's.
+#
+#   imageOf { pkgs = ...; recipe = readRecipe ./recipe.json; environment = environmentOf { ... }; }
+{ nixlib }:
+{
+  pkgs,
+  recipe,
+  environment,
+}:
+let
+  origin = package: {
+    name = package.pname or package.name;
+    version = package.version or "";
+    path = "${package}";
+  };
+in
+pkgs.writeText "${recipe.name}-${recipe.version}-image.json" (
+  builtins.toJSON {
+    schema = 1;
+    inherit (recipe) name version path;
+    system = pkgs.stdenv.hostPlatform.system;
+    environment = "${environment}";
+    variables = recipe.environment;
+    packages = map origin (nixlib.packagesOf { inherit pkgs recipe; });
+  }
+)
