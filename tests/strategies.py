@@ -67,6 +67,7 @@ TESTS = st.fixed_dictionaries(
     optional={
         "exit_code": st.integers(0, 255),
         "stdout": OUTPUTS,
+        "scope": st.sampled_from(["anywhere", "image", "debian"]),
         "stderr": OUTPUTS,
         "timeout": st.integers(1, 3600),
     },

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -56,6 +56,22 @@ class Package(Model):
 
 PackageTable = Mapping[PackageName, Package]
 """Every package the registry knows."""
+PackageSource = Literal["debian", "nixpkgs"]
+"""The columns of the table."""
+
+
+@dataclass(frozen=True)
+class ChosenPackage:
+    """A package request that one source meets: which stream, and the source's own names for it."""
+
+    name: str
+    stream: str
+    """Empty for packages without version streams."""
+    names: tuple[str, ...]
+    """Empty where the source needs nothing for it."""
+    commands: tuple[str, ...]
+    omitted: str = ""
+    """Why the source needs nothing."""
 
 
 @dataclass(frozen=True)

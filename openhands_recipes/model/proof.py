@@ -18,6 +18,10 @@ class OutputCheck(Model):
     matches: str | None = Field(default=None, description="Regular expression searched line by line.")
 
 
+TestScope = Literal["anywhere", "image", "debian"]
+"""Where a test makes sense; each lies in the one before."""
+
+
 class TestCase(Model):
     """A shell command run in the sandbox as its user, without network."""
 
@@ -33,6 +37,11 @@ class TestCase(Model):
     stdout: OutputCheck | None = Field(default=None, description="Checks on standard output.")
     stderr: OutputCheck | None = Field(default=None, description="Checks on standard error.")
     timeout: int = Field(default=60, ge=1, le=3600, description="Seconds before it is killed.")
+    scope: TestScope = Field(
+        default="anywhere",
+        description="Where the test makes sense: anywhere; only in an image (it needs the account, sudo, "
+        "services or folders outside the workspace); only in an image whose packages come from debian.",
+    )
 
 
 class TcpReady(Model):

@@ -13,8 +13,9 @@ from openhands_recipes.flows.check import check
 from tests.recipe_texts import project
 
 HERE = Path(__file__).parent
-MADE_ELSEWHERE = {Code.TOO_LARGE, Code.PACKAGE_TABLE, Code.UNREADABLE}
-"""Faults that no document can have on its own: too large to keep, or not a recipe's."""
+FROM_NIXPKGS = {Code.NOT_FROM_NIXPKGS, Code.NOT_IN_NIXPKGS}
+MADE_ELSEWHERE = {Code.TOO_LARGE, Code.PACKAGE_TABLE, Code.UNREADABLE} | FROM_NIXPKGS
+"""Faults that no document has by itself: too large to keep, not a recipe's, or only with another source."""
 
 
 def documents(kind: str) -> list[Path]:

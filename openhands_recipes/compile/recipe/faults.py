@@ -61,6 +61,8 @@ class Code(enum.StrEnum):
     UNAVAILABLE = "OHR052"
     PACKAGE_TABLE = "OHR053"
     UNREADABLE = "OHR070"
+    NOT_FROM_NIXPKGS = "OHR100"
+    NOT_IN_NIXPKGS = "OHR101"
 
 
 TITLES: dict[Code, str] = {
@@ -109,6 +111,8 @@ TITLES: dict[Code, str] = {
     Code.UNAVAILABLE: "The source does not have it",
     Code.PACKAGE_TABLE: "The package table is malformed",
     Code.UNREADABLE: "The file cannot be read safely",
+    Code.NOT_FROM_NIXPKGS: "The recipe cannot be had from nixpkgs",
+    Code.NOT_IN_NIXPKGS: "nixpkgs lacks a package of a language",
 }
 
 SHAPE_CODES = frozenset(

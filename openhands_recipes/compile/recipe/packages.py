@@ -16,7 +16,10 @@ from openhands_recipes.compile.recipe.ranges import allows, version_of
 from openhands_recipes.errors import ResolutionError
 from openhands_recipes.model.composed import Origin, RequestedPackage
 from openhands_recipes.model.package import (
+    ChosenPackage,
+    Omitted,
     Package,
+    PackageSource,
     PackageStream,
     PackageTable,
     ResolvedPackage,
@@ -80,42 +83,78 @@ def resolve_packages(
     Raises:
         ResolutionError: unknown packages, constraints no stream meets, or streams Debian lacks; all of them.
     """
-    found = [_resolve(request, table) for request in requests]
+    chosen = choose_packages(requests, table, "debian")
+    return tuple(ResolvedPackage(c.name, c.stream, c.names, c.commands) for c in chosen)
+
+
+def choose_packages(
+    requests: Sequence[RequestedPackage], table: PackageTable, source: PackageSource
+) -> tuple[ChosenPackage, ...]:
+    """What a source has for every request, in the order of the requests; streams as in `resolve_packages`.
+
+    Raises:
+        ResolutionError: unknown packages, constraints no stream meets, or streams the source lacks; all of
+            them.
+    """
+    found = [_choose(request, table, source) for request in requests]
     faults = [fault for result in found if isinstance(result, list) for fault in result]
     if faults:
         raise error_of(faults, ResolutionError)
-    return tuple(result for result in found if isinstance(result, ResolvedPackage))
+    return tuple(result for result in found if isinstance(result, ChosenPackage))
 
 
-def package_faults(requests: Sequence[RequestedPackage], table: PackageTable) -> list[Fault]:
-    """What `resolve_packages` would complain about."""
+def package_faults(
+    requests: Sequence[RequestedPackage], table: PackageTable, source: PackageSource = "debian"
+) -> list[Fault]:
+    """What `choose_packages` would complain about."""
     faults: list[Fault] = []
     for request in requests:
-        found = _resolve(request, table)
-        if not isinstance(found, ResolvedPackage):
+        found = _choose(request, table, source)
+        if not isinstance(found, ChosenPackage):
             faults += found
     return faults
 
 
-def _resolve(request: RequestedPackage, table: PackageTable) -> ResolvedPackage | list[Fault]:
+def _choose(
+    request: RequestedPackage, table: PackageTable, source: PackageSource
+) -> ChosenPackage | list[Fault]:
     package = table.get(request.name)
     if package is None:
         hint = _nearest(request.name, table)
         message = f"unknown package '{request.name}'"
         return [_fault(Code.UNKNOWN_PACKAGE, message, origin, hint) for origin in request.origins]
     if not package.streams:
-        return _without_streams(request, package)
+        return _without_streams(request, package, source)
     fitting = [s for s in _newest_first(package) if _fits(s, request)]
     if not fitting:
-        return [_no_stream(request, package)]
+        return [_no_stream(request, package, source)]
     if package.default in fitting:
         fitting.insert(0, package.default)
     for stream in fitting:
-        names = package.streams[stream].debian
-        if not isinstance(names, Unavailable):
-            commands = package.commands + package.streams[stream].commands
-            return ResolvedPackage(request.name, stream, names, commands)
-    return [_not_there(request, fitting[0], package)]
+        chosen = _named(request, package, source, stream)
+        if chosen is not None:
+            return chosen
+    return [_not_there(request, fitting[0], package, source)]
+
+
+def _named(
+    request: RequestedPackage, package: Package, source: PackageSource, stream: str = ""
+) -> ChosenPackage | None:
+    """The source's names for a package or one of its streams, unless it has none."""
+    entry: Package | PackageStream = package.streams[stream] if stream else package
+    commands = package.commands + (entry.commands if stream else ())
+    match _column(entry, source):
+        case Omitted(omitted=reason):
+            return ChosenPackage(request.name, stream, (), commands, reason)
+        case tuple() as names:
+            return ChosenPackage(request.name, stream, names, commands)
+    return None
+
+
+def _column(
+    entry: Package | PackageStream, source: PackageSource
+) -> tuple[str, ...] | Unavailable | Omitted | None:
+    return entry.debian if source == "debian" else entry.nixpkgs
 
 
 def _nearest(name: str, table: PackageTable) -> str:
@@ -137,42 +176,45 @@ def _fits(stream: str, request: RequestedPackage) -> bool:
     return all(allows(constraint.range, stream) for constraint in request.constraints)
 
 
-def _without_streams(request: RequestedPackage, package: Package) -> ResolvedPackage | list[Fault]:
-    if not request.constraints and request.stream is None and type(package.debian) is tuple:
-        return ResolvedPackage(request.name, "", package.debian, package.commands)
+def _without_streams(
+    request: RequestedPackage, package: Package, source: PackageSource
+) -> ChosenPackage | list[Fault]:
     if request.constraints or request.stream is not None:
         origin = request.constraints[0].origin if request.constraints else request.origins[0]
         message = f"package '{request.name}' has no version streams to choose from"
         return [_fault(Code.NO_STREAM, message, origin, f"write just {request.name}")]
-    return [_not_there(request, "", package)]
+    return _named(request, package, source) or [_not_there(request, "", package, source)]
 
 
-def _no_stream(request: RequestedPackage, package: Package) -> Fault:
+def _no_stream(request: RequestedPackage, package: Package, source: PackageSource) -> Fault:
     if request.stream is not None:
         wanted, origin = f"'{request.stream}'", request.origins[-1]
     else:
         wanted = " and ".join(f"'{c.range}' ({c.origin})" for c in request.constraints)
         origin = request.constraints[-1].origin
     message = f"no version stream of package '{request.name}' fits {wanted}"
-    return _fault(Code.NO_STREAM, message, origin, _streams_hint(package))
+    return _fault(Code.NO_STREAM, message, origin, _streams_hint(package, source))
 
 
-def _not_there(request: RequestedPackage, stream: str, package: Package) -> Fault:
-    source: Package | PackageStream = package.streams[stream] if stream else package
-    reason = source.debian.unavailable if isinstance(source.debian, Unavailable) else ""
+def _not_there(request: RequestedPackage, stream: str, package: Package, source: PackageSource) -> Fault:
+    column = _column(package.streams[stream] if stream else package, source)
+    reason = column.unavailable if isinstance(column, Unavailable) else "the package table has no name for it"
     origin = request.constraints[-1].origin if request.constraints else request.origins[-1]
     what = f"'{request.name}' {stream}".rstrip()
-    hint = _streams_hint(package) if stream else "take another package"
-    return _fault(Code.UNAVAILABLE, f"package {what} is not available from debian: {reason}", origin, hint)
+    other: PackageSource = "nixpkgs" if source == "debian" else "debian"
+    hint = _streams_hint(package, source) if stream else "take another package"
+    if _named(request, package, other, stream) is not None:
+        hint += f"; {other} has it"
+    return _fault(Code.UNAVAILABLE, f"package {what} is not available from {source}: {reason}", origin, hint)
 
 
-def _streams_hint(package: Package) -> str:
+def _streams_hint(package: Package, source: PackageSource) -> str:
     there = [
         f"{s} (default)" if s == package.default else s
         for s in reversed(_newest_first(package))
-        if not isinstance(package.streams[s].debian, Unavailable)
+        if isinstance(_column(package.streams[s], source), tuple)
     ]
-    return "version streams: " + ", ".join(there)
+    return "version streams: " + ", ".join(there) if there else "take another package"
 
 
 def _fault(code: Code, message: str, origin: Origin, hint: str) -> Fault:
