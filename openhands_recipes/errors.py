@@ -126,9 +126,9 @@ class NixError(OutsideError):
     """Nix could not evaluate or build something; `messages` are its own words, the last one the reason."""
 
     def __init__(
-        self, message: str, *, messages: Iterable[str] = (), where: str | None = None, hint: str | None = None
+        self, message: str, *, messages: Iterable[str] = (), hint: str | None = None, code: str = ""
     ) -> None:
-        super().__init__(message, where=where, hint=hint)
+        super().__init__(message, hint=hint, code=code)
         self.messages = tuple(messages)
 
 
