@@ -58,16 +58,16 @@ def plan(parts: Sequence[PartSize], rules: LayerRules = _DEFAULT) -> tuple[Group
     where more than `rules.groups` groups would be needed otherwise: the number of an image's layers is
     limited, their size is not.
     """
-    alone = rules.alone
-    while sum(part.installed_size >= alone for part in parts) > max(rules.groups // 2, 1):
-        alone *= 2
-    big = [part for part in parts if part.installed_size >= alone]
-    small = [(_bits(part), part) for part in parts if part.installed_size < alone]
+    least = rules.alone
+    while sum(part.installed_size >= least for part in parts) > max(rules.groups // 2, 1):
+        least *= 2
+    big = [part for part in parts if part.installed_size >= least]
+    small = [(bits_of(part), part) for part in parts if part.installed_size < least]
     limit = _leaf_limit(sum(part.installed_size for _, part in small), rules)
     while len(leaves := _leaves(small, 0, limit, rules.floor)) + len(big) > rules.groups and len(leaves) > 1:
         limit *= 2
-    groups = [Group(f"small/{bits or 'all'}", _keys(leaf)) for bits, leaf in leaves]
-    return tuple(sorted(groups + _alone(big)))
+    groups = [Group(f"small/{bits or 'all'}", keys_of(leaf)) for bits, leaf in leaves]
+    return tuple(sorted(groups + alone(big)))
 
 
 def _leaf_limit(total: int, rules: LayerRules) -> int:
@@ -94,13 +94,14 @@ def _leaves(parts: list[tuple[str, PartSize]], depth: int, limit: int, floor: in
     return [(bits, first + [part for _, part in light]), *others]
 
 
-def _bits(part: PartSize) -> str:
+def bits_of(part: PartSize) -> str:
     """The way to a part's leaf: its source decides, then its name, then its bytes."""
     words = (part.source_name, part.name, part.key)
     return "".join(f"{int.from_bytes(sha256(word.encode()).digest()[:4], 'big'):032b}" for word in words)
 
 
-def _alone(parts: list[PartSize]) -> list[Group]:
+def alone(parts: list[PartSize]) -> list[Group]:
+    """A group for each of some parts, named after it."""
     names = [part.name for part in parts]
     return [
         Group(
@@ -110,5 +111,6 @@ def _alone(parts: list[PartSize]) -> list[Group]:
     ]
 
 
-def _keys(parts: list[PartSize]) -> tuple[Digest, ...]:
+def keys_of(parts: list[PartSize]) -> tuple[Digest, ...]:
+    """The keys of some parts in the order they are packed."""
     return tuple(part.key for part in sorted(parts, key=lambda part: (part.name, part.key)))
