@@ -18,7 +18,8 @@
     │   ├── NixError           3  Nix could not evaluate or build something
     │   ├── RegistryError      3  an OCI registry refused or broke off
     │   └── SandboxError       3  a sandbox could not be set up
-    └── VerificationError      4  bytes are not what was promised; never retried away
+    ├── VerificationError      4  bytes are not what was promised; never retried away
+    └── NeedsHumanError        5  the gate found nothing wrong, and a person must still agree
 
 Anything else that escapes is a bug and shows its traceback.
 """
@@ -152,3 +153,9 @@ class VerificationError(RecipesError):
     """Bytes, a signature or a date are not what was promised."""
 
     exit_code = 4
+
+
+class NeedsHumanError(RecipesError):
+    """The pull-request gate found no error, but people must agree before it may merge."""
+
+    exit_code = 5
