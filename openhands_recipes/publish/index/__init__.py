@@ -1,0 +1,1 @@
+"""From the ledger of releases to the files of the index, and back, always the same bytes."""

@@ -1,0 +1,93 @@
+"""The change log: what became of which release, in the order it happened, for those who follow along.
+
+A text, one change a line, cut into segments of 1,000: blobs, each naming the one before. Full segments
+never change as long as changes arrive in their order; one that arrives late (clocks of publishers differ)
+has the segments from its place on written anew, and followers notice that theirs is not in the chain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from openhands_recipes.model.digest import digest_of
+from openhands_recipes.model.index import SCHEMA, Change, ChangeHead, Pinned, Segment, malformed
+from openhands_recipes.model.release_history import Released
+from openhands_recipes.publish.index.codec import json_of, packed_json, unpacked
+from openhands_recipes.publish.index.shard import pinned_of
+
+LENGTH = 1000
+
+
+class Written(NamedTuple):
+    """Segments to keep, and where the log ends with them."""
+
+    segments: tuple[bytes, ...]
+    head: ChangeHead
+
+
+def changes_of(releases: Iterable[Released]) -> list[Change]:
+    """Everything that became of some releases."""
+    found = []
+    for record, changes in releases:
+        label = f"{record.version}-r{record.revision}"
+        found.append(Change(record.released, record.name, label, "active"))
+        found += [Change(one.state.since, record.name, label, one.state.name) for one in changes]
+    return found
+
+
+def extended(head: ChangeHead, new: Iterable[Change], read: Callable[[Pinned], bytes]) -> Written:
+    """The log with some more changes; what it has already is not added again.
+
+    `read` gives a segment's bytes. Reads backwards as far as the new changes reach.
+    """
+    tail = sorted(set(new))
+    if not tail:
+        return Written((), head)
+    first, last = head.total, head.last
+    while last is not None:
+        segment = read_segment(read(last))
+        if len(segment.changes) == LENGTH and segment.changes[-1] < tail[0]:
+            break
+        first, last = segment.first, segment.previous
+        tail = sorted(set(tail) | set(segment.changes))
+    return _cut(tail, first, last)
+
+
+def read_segment(content: bytes) -> Segment:
+    """A segment from its bytes.
+
+    Raises:
+        VerificationError: it is none.
+    """
+    value = json_of(unpacked(content, where="change log"), where="change log")
+    try:
+        changes = tuple(_change(line) for line in str(value["changes"]).splitlines())
+        return Segment(int(value["first"]), changes, pinned_of(value.get("previous"), "change log"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise malformed(f"a segment of the change log is not understood ({error})") from error
+
+
+def head_json(head: ChangeHead) -> dict[str, Any]:
+    """The end of the log as the catalogue says it."""
+    last = {"last": {"digest": head.last.digest, "size": head.last.size}} if head.last else {}
+    return {"total": head.total, **last}
+
+
+def _cut(changes: Sequence[Change], first: int, previous: Pinned | None) -> Written:
+    segments: list[bytes] = []
+    for at in range(0, len(changes), LENGTH):
+        piece = changes[at : at + LENGTH]
+        value: dict[str, Any] = {
+            "schema": SCHEMA, "first": first + at, "changes": "".join(" ".join(c) + "\n" for c in piece)
+        }  # fmt: skip
+        if previous:
+            value["previous"] = {"digest": previous.digest, "size": previous.size}
+        segments.append(packed_json(value))
+        previous = Pinned(digest_of(segments[-1]), len(segments[-1]))
+    return Written(tuple(segments), ChangeHead(first + len(changes), previous))
+
+
+def _change(line: str) -> Change:
+    since, name, label, state = line.split(" ")
+    return Change(since, name, label, state)
