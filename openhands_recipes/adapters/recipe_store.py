@@ -27,7 +27,8 @@ from openhands_recipes.model import forms
 from openhands_recipes.ports import StoredText
 
 RECIPE, LOCK, SETTINGS = "recipe.yaml", "recipe.lock.json", "registry.yaml"
-TABLE = Path("nixlib") / "packages.toml"
+NIXLIB = "nixlib"
+TABLE = Path(NIXLIB) / "packages.toml"
 SCHEMA = Path("schema") / "recipe.schema.json"
 LIBRARY_LOCKS = ".library"
 MAX_BYTES = 8 * 2**20
@@ -106,6 +107,16 @@ class FolderStore:
     def package_table(self) -> StoredText:
         """nixlib/packages.toml: the project's, else the library's."""
         return self._project_or_library(TABLE)
+
+    def nixlib(self) -> dict[str, StoredText]:
+        """Every file of nixlib/ by its path below it, sorted: the project's, else the library's."""
+        found: dict[str, StoredText] = {}
+        for home in (self.root, self.library):
+            for path in _files(home / NIXLIB):
+                stored = self._read(home / NIXLIB / path) if path not in found else None
+                if stored is not None:
+                    found[path] = stored
+        return dict(sorted(found.items()))
 
     def write_lock(self, name: str, content: bytes) -> str:
         """Keep a lock, whole or not at all; returns the file written."""
@@ -228,3 +239,12 @@ def _folders(recipes: Path) -> Iterator[str]:
     for entry in entries:
         if not entry.name.startswith(".") and os.path.lexists(f"{entry.path}/{RECIPE}"):
             yield entry.name
+
+
+def _files(folder: Path) -> Iterator[str]:
+    """The files below a folder by their paths, without what tools leave behind."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith((".", "__"))]
+        for name in names:
+            if not name.startswith("."):
+                yield os.path.relpath(f"{place}/{name}", folder)

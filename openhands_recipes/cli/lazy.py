@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, str] = {
     "shell": "Open an interactive shell in a sandbox of a recipe.",
     "push": "Push images to an OCI registry.",
     "load": "Load images into a local Docker daemon.",
+    "flake": "Compile recipes to flakes for people with Nix.",
     "doctor": "Tell what this machine can do and how to fix the rest.",
     "cache": "Look at the cache, or clear it.",
 }

@@ -5,6 +5,7 @@ Real doors live in `openhands_recipes.adapters`, fakes for tests in `tests/fakes
 
 from openhands_recipes.ports.bytes import Blobs, Downloads, Records, Wanted
 from openhands_recipes.ports.debian import DebianArchive, DebianState, PackageList
+from openhands_recipes.ports.folders import MadeFolders
 from openhands_recipes.ports.fragments import Content, Conversion, Fragments, LayerOrder, Packer
 from openhands_recipes.ports.images import ImageStore, PushOrder, PushReport, Registry
 from openhands_recipes.ports.index import PythonIndex, PythonRequest, SourceArchive
@@ -45,6 +46,7 @@ __all__ = [
     "LayerOrder",
     "Ledger",
     "Limits",
+    "MadeFolders",
     "Nix",
     "PackageList",
     "Packer",

@@ -50,6 +50,9 @@ class RecipeStore(Protocol):
     def package_table(self) -> StoredText:
         """nixlib/packages.toml: the project's, else the library's."""
 
+    def nixlib(self) -> dict[str, StoredText]:
+        """Every file of nixlib/ by its path below it, sorted: the project's, else the library's."""
+
     def write_lock(self, name: str, content: bytes) -> str:
         """Keep a lock, whole or not at all; returns the file written.
 

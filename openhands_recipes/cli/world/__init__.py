@@ -14,11 +14,11 @@ One file per field of work, each a class of doors; `World` is all of them. A com
 
 from __future__ import annotations
 
-from openhands_recipes.cli.world.build import BuildDoors
+from openhands_recipes.cli.world.flake import FlakeDoors
 from openhands_recipes.cli.world.machine import cores
 
 __all__ = ["World", "cores"]
 
 
-class World(BuildDoors):
+class World(FlakeDoors):
     """The doors of one run, each imported when it is first asked for: a run pays for no other."""
