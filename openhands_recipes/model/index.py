@@ -108,6 +108,8 @@ class Change(NamedTuple):
     since: str
     name: str
     label: str
+    number: int
+    """0: released; n: its nth change of state."""
     state: str
 
 

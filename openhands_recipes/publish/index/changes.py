@@ -7,11 +7,20 @@ has the segments from its place on written anew, and followers notice that their
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from openhands_recipes.model.digest import digest_of
-from openhands_recipes.model.index import SCHEMA, Change, ChangeHead, Pinned, Segment, malformed
+from openhands_recipes.model.index import (
+    SCHEMA,
+    STATES,
+    Change,
+    ChangeHead,
+    Pinned,
+    ReleaseState,
+    Segment,
+    malformed,
+)
 from openhands_recipes.model.release_history import Released
 from openhands_recipes.publish.index.codec import json_of, packed_json, unpacked
 from openhands_recipes.publish.index.shard import pinned_of
@@ -31,9 +40,24 @@ def changes_of(releases: Iterable[Released]) -> list[Change]:
     found = []
     for record, changes in releases:
         label = f"{record.version}-r{record.revision}"
-        found.append(Change(record.released, record.name, label, "active"))
-        found += [Change(one.state.since, record.name, label, one.state.name) for one in changes]
+        found.append(Change(record.released, record.name, label, 0, "active"))
+        found += [Change(one.state.since, record.name, label, one.number, one.state.name) for one in changes]
     return found
+
+
+def news(changes: Iterable[Change], known: Mapping[str, ReleaseState]) -> list[Change]:
+    """The changes of a recipe that come after what the index says of it: label -> state."""
+
+    def is_new(change: Change) -> bool:
+        state = known.get(change.label)
+        return state is None or _later(change.state, change.since) > _later(state.name, state.since)
+
+    return [change for change in changes if is_new(change)]
+
+
+def _later(state: str, since: str) -> tuple[int, str]:
+    """States only ever move on, whatever the publishers' clocks say."""
+    return STATES.index(state), since
 
 
 def extended(head: ChangeHead, new: Iterable[Change], read: Callable[[Pinned], bytes]) -> Written:
@@ -79,7 +103,7 @@ def _cut(changes: Sequence[Change], first: int, previous: Pinned | None) -> Writ
     for at in range(0, len(changes), LENGTH):
         piece = changes[at : at + LENGTH]
         value: dict[str, Any] = {
-            "schema": SCHEMA, "first": first + at, "changes": "".join(" ".join(c) + "\n" for c in piece)
+            "schema": SCHEMA, "first": first + at, "changes": "".join(" ".join(map(str, c)) + "\n" for c in piece)
         }  # fmt: skip
         if previous:
             value["previous"] = {"digest": previous.digest, "size": previous.size}
@@ -89,5 +113,5 @@ def _cut(changes: Sequence[Change], first: int, previous: Pinned | None) -> Writ
 
 
 def _change(line: str) -> Change:
-    since, name, label, state = line.split(" ")
-    return Change(since, name, label, state)
+    since, name, label, number, state = line.split(" ")
+    return Change(since, name, label, int(number), state)

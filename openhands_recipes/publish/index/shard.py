@@ -35,6 +35,8 @@ class ShardFiles(NamedTuple):
     content: bytes
     archives: tuple[bytes, ...]
     """Oldest first."""
+    entries: tuple[IndexEntry, ...]
+    """All of them, archived ones included, newest first."""
 
 
 def shard_path(name: str) -> str:
@@ -57,9 +59,9 @@ def shard_files(name: str, releases: Iterable[Released]) -> ShardFiles:
         about=_about(ordered[-1].record),
         entries=tuple(reversed(entries[old:])),
         older=older,
-        archived=tuple(_label(entry) for entry in reversed(entries[:old])),
+        archived=archived_labels(entries[:old][::-1]),
     )
-    return ShardFiles(shard, _written(shard), tuple(archives))
+    return ShardFiles(shard, _written(shard), tuple(archives), tuple(reversed(entries)))
 
 
 def entry_from(released: Released) -> IndexEntry:
@@ -121,8 +123,9 @@ def _about(record: ReleaseRecord) -> dict[str, Any]:
     return {key: value for key, value in record.about.model_dump(mode="json").items() if value}
 
 
-def _label(entry: IndexEntry) -> str:
-    return entry.label + ("!" if entry.state.name in WITHDRAWN else "")
+def archived_labels(entries: Iterable[IndexEntry]) -> tuple[str, ...]:
+    """Archived releases as their shard lists them."""
+    return tuple(entry.label + ("!" if entry.state.name in WITHDRAWN else "") for entry in entries)
 
 
 def _archive(name: str, entries: Sequence[IndexEntry], older: Pinned | None) -> bytes:
