@@ -41,6 +41,8 @@ SNAPSHOT = r"^[0-9]{8}T[0-9]{6}Z$"
 GIT_COMMIT = r"^[0-9a-f]{40}$"
 NAR_HASH = r"^sha256-[A-Za-z0-9+/]{43}=$"
 CONTRACT = r"^v[0-9]+$"
+CACHE_URL = r"^[a-z][a-z0-9+]*:[^\x00-\x20\x7f]+$"
+CACHE_KEY = r"^[^\x00-\x20\x7f:]+:[A-Za-z0-9+/]{43}=$"
 
 WORDS: dict[str, str] = {
     NAME: "2 to 48 lower-case letters, digits and hyphens, beginning with a letter",
@@ -74,5 +76,7 @@ WORDS: dict[str, str] = {
     GIT_COMMIT: "40 lower-case hexadecimal digits",
     NAR_HASH: "sha256- and a base64 hash, as in a flake.lock",
     CONTRACT: "v and a number: v1",
+    CACHE_URL: "a URL without spaces",
+    CACHE_KEY: "a name, a colon and a base64 key, as `nix key convert-secret-to-public` prints it",
 }
 """What a text must be, for readers who have just written something else."""

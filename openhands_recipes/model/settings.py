@@ -42,6 +42,21 @@ class Pins(Model):
     nixpkgs: NixpkgsPin = Field(description="nixpkgs revision.")
 
 
+class BinaryCaches(Model):
+    """Where Nix may fetch what was built before, and whose signatures it trusts."""
+
+    substituters: tuple[Annotated[str, StringConstraints(pattern=forms.CACHE_URL, max_length=300)], ...] = (
+        Field(default=(), description="URLs of binary caches, the first one asked first.")
+    )
+    trusted_public_keys: tuple[
+        Annotated[str, StringConstraints(pattern=forms.CACHE_KEY, max_length=200)], ...
+    ] = Field(
+        default=(),
+        alias="trusted-public-keys",
+        description="Keys that must have signed what comes from them, as name:base64.",
+    )
+
+
 class Defaults(Model):
     """What commands do when their options do not say."""
 
@@ -66,4 +81,5 @@ class Settings(Model):
         description="Version of the OpenHands contract the images keep."
     )
     pins: Pins = Field(description="What every lock starts from.")
+    nix: BinaryCaches = Field(default=BinaryCaches(), description="Binary caches of Nix.")
     defaults: Defaults = Field(default=Defaults(), description="Defaults of commands.")

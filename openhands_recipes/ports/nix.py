@@ -36,7 +36,7 @@ class Nix(Protocol):
         """Build `packages.x86_64-linux.default` or the like; its store path, kept from garbage collection.
 
         `foreign` says that programs of its platform do not run here: everything must come ready from a binary
-        cache. The stage is told what is being built or fetched, in bytes.
+        cache. The stage is told of derivations built and store paths fetched, as items.
         """
 
     def closure(self, path: str) -> tuple[StorePath, ...]:
@@ -59,5 +59,5 @@ class Nix(Protocol):
     def run(self, arguments: Sequence[str], *, flake: Path | None = None, network: bool = False) -> str:
         """What another command of Nix prints: `("flake", "check", "--no-build")`.
 
-        `{flake}` in an argument stands for the flake folder as that Nix sees it.
+        `{flake}` in an argument stands for the flake as that Nix sees it: `{flake}#default`.
         """

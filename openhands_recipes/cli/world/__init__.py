@@ -15,10 +15,12 @@ One file per field of work, each a class of doors; `World` is all of them. A com
 from __future__ import annotations
 
 from openhands_recipes.cli.world.flake import FlakeDoors
+from openhands_recipes.cli.world.gate import GateDoors
 from openhands_recipes.cli.world.machine import cores
+from openhands_recipes.cli.world.nix import NixDoors
 
 __all__ = ["World", "cores"]
 
 
-class World(FlakeDoors):
+class World(NixDoors, FlakeDoors, GateDoors):
     """The doors of one run, each imported when it is first asked for: a run pays for no other."""

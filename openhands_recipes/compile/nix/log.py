@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from typing import Any
+from typing import Any, Literal
 
 PREFIX = b"@nix "
 COPY_PATH, FILE_TRANSFER, COPY_PATHS, BUILDS, BUILD = 100, 101, 103, 104, 105
@@ -19,6 +19,14 @@ LAST_LINES = 20
 MOST_MESSAGES = 500
 """The rest is noise; the last ones are kept."""
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_DATABASE = re.compile(
+    r"database disk image is malformed|file is not a database|no such table|no such column"
+    r"|database schema is|cannot open (?:Nix )?(?:SQLite )?database|disk I/O error"
+)
+_LOST_PATH = re.compile(
+    r"(?:opening|reading|getting status of|path) (?:file |directory |symlink |link )?"
+    r"'/nix/store/[^']*'[^\n]*(?:No such file|does not exist)"
+)
 _STORE_NAME = re.compile(r"/nix/store/[0-9a-z]{32}-([^\s/'\"]+)")
 
 
@@ -51,6 +59,13 @@ class NixLog:
     def output(self) -> dict[str, tuple[str, ...]]:
         """The last lines each derivation's builder printed, by the derivation's path."""
         return {derivation: tuple(lines) for derivation, lines in self._output.items()}
+
+    def damage(self) -> Literal["", "paths", "database"]:
+        """What of the store itself is damaged, by what Nix complains of."""
+        said = "\n".join((*self.errors, *self.plain))
+        if _DATABASE.search(said):
+            return "database"
+        return "paths" if _LOST_PATH.search(said) else ""
 
     def feed(self, line: bytes) -> None:
         """Take one more line."""
