@@ -5,7 +5,7 @@
 # A test runs as `ohr test` runs it: by bash, in an empty folder, judged by judge.py, which reads regular
 # expressions as `ohr` does. It has the recipe's tools and the few that every build in nixpkgs has, no
 # network, and none of the folders and accounts an image has.
-{ nixlib }:
+{ lib, nixlib }:
 {
   pkgs,
   recipe,
@@ -15,10 +15,11 @@ let
   exports = pkgs.writeText "${recipe.name}-exports" (
     nixlib.exportsOf { inherit recipe environment; }
   );
-  checkOf = test: {
-    name = test.check;
+  slugs = nixlib.slugsOf (map (test: test.name) recipe.tests);
+  checkOf = slug: test: {
+    name = slug;
     value =
-      pkgs.runCommand "${recipe.name}-${test.check}"
+      pkgs.runCommand "${recipe.name}-${slug}"
         {
           case = builtins.toJSON test;
           passAsFile = [ "case" ];
@@ -26,4 +27,4 @@ let
         "${pkgs.python3}/bin/python3 -I ${./judge.py} ${pkgs.bash}/bin/bash ${exports} \"$casePath\" >$out";
   };
 in
-builtins.listToAttrs (map checkOf recipe.tests)
+builtins.listToAttrs (lib.zipListsWith checkOf slugs recipe.tests)

@@ -28,7 +28,7 @@ let
   inherit (nixlib) complain nearNames satisfies;
   inherit (package) name;
   attribute = prefix + package.attribute;
-  range = package.range or "";
+  wanted = package.range or "";
 
   found = attrByPath (splitString "." package.attribute) null set;
   version = getVersion found;
@@ -45,13 +45,12 @@ let
   };
   unfit = complain {
     inherit recipe;
-    message = "nixpkgs has '${attribute}' ${version}, but '${name}' has to be ${range}";
+    message = "nixpkgs has '${attribute}' ${version}, but '${name}' has to be ${wanted}";
     hint = "widen the range in the recipe, or pin a nixpkgs that has such a version";
     facts = {
       fault = "version";
       package = name;
-      wanted = range;
-      inherit attribute version;
+      inherit attribute version wanted;
     };
   };
   facts = builtins.toJSON {
@@ -62,7 +61,13 @@ let
 in
 if !isDerivation found then
   throw missing
-else if range != "" && !satisfies { inherit version range; } then
+else if
+  wanted != ""
+  && !satisfies {
+    inherit version;
+    range = wanted;
+  }
+then
   throw unfit
 else
   builtins.addErrorContext "while taking '${attribute}' for recipe '${recipe}'\nohr: ${facts}" (

@@ -1,7 +1,7 @@
 # A recipe and its environment -> one JSON file with what an image needs to know of them; its closure is the image's.
 #
 #   imageOf { pkgs = ...; recipe = readRecipe ./recipe.json; environment = environmentOf { ... }; }
-{ nixlib }:
+{ lib, nixlib }:
 {
   pkgs,
   recipe,
@@ -10,7 +10,7 @@
 let
   origin = package: {
     name = package.pname or package.name;
-    version = package.version or "";
+    version = lib.getVersion package;
     path = "${package}";
   };
 in

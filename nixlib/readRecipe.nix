@@ -2,12 +2,12 @@
 path:
 let
   content = builtins.fromJSON (builtins.readFile path);
-  schema = content.schema or null;
+  format = content.schema or null;
 in
-if schema == 1 then
+if format == 1 then
   content
 else
   throw ''
-    ${toString path} has schema ${builtins.toJSON schema}, this nixlib reads schema 1
+    ${toString path} has schema ${builtins.toJSON format}, this nixlib reads schema 1
     hint: compile the recipe again, `ohr flake NAME` brings a nixlib that fits
   ''

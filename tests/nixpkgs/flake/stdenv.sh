@@ -1,0 +1,8 @@
+# $out/setup, which every build and `nix develop` begin with.
+PATH=$coreutils/bin
+mkdir -p "$out"
+{
+  printf 'initialPath="%s"\n' "$initial"
+  printf 'SHELL=%s/bin/bash\n' "$bash"
+  cat "$setup"
+} >"$out/setup"
