@@ -102,9 +102,8 @@ def _cut(changes: Sequence[Change], first: int, previous: Pinned | None) -> Writ
     segments: list[bytes] = []
     for at in range(0, len(changes), LENGTH):
         piece = changes[at : at + LENGTH]
-        value: dict[str, Any] = {
-            "schema": SCHEMA, "first": first + at, "changes": "".join(" ".join(map(str, c)) + "\n" for c in piece)
-        }  # fmt: skip
+        lines = "".join(" ".join(map(str, change)) + "\n" for change in piece)
+        value: dict[str, Any] = {"schema": SCHEMA, "first": first + at, "changes": lines}
         if previous:
             value["previous"] = {"digest": previous.digest, "size": previous.size}
         segments.append(packed_json(value))
