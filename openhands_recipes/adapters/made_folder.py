@@ -151,7 +151,9 @@ def _digest(path: Path) -> str | None:
 def _is_result(path: Path) -> bool:
     """Whether `nix build` made it."""
     return (
-        path.is_symlink() and path.name.startswith("result") and os.readlink(path).startswith("/nix/store/")
+        path.is_symlink()
+        and path.name.startswith("result")
+        and str(path.readlink()).startswith("/nix/store/")
     )
 
 

@@ -1,4 +1,4 @@
-"""`ohr flake`: recipes as flakes, for people and for `ohr build --from nixpkgs`. Needs no Nix and no network."""
+"""`ohr flake`: recipes as flakes, for people and for builds from nixpkgs. Needs no Nix and no network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The flakes of this repository say what its recipes say: committed, so that `nix develop github:...#NAME` works."""
+"""The flakes of this repository say what its recipes say: committed, so that `nix develop` works on it."""
 
 from __future__ import annotations
 
