@@ -16,7 +16,7 @@ from openhands_recipes.model.proof import TestCase
 
 ELSEWHERE_TOO = "tmp|dev|proc|sys|nix"
 """Folders that mean the same on every Linux machine with Nix."""
-OWN_PATH = re.compile(rf"(?:^|[\s:;,=\"'])(/(?!(?:{ELSEWHERE_TOO})(?:/|$))[\w.@+-][^\s:;,\"']*)")
+OWN_PATH = re.compile(rf"(?:^|[\s:;,=\"']|-[ILBF])(/(?!(?:{ELSEWHERE_TOO})(?:/|$))[\w.@+-][^\s:;,\"']*)")
 
 
 def split_environment(environment: Mapping[str, str]) -> tuple[dict[str, str], tuple[OmittedThing, ...]]:

@@ -24,15 +24,13 @@ COMMON = (DATA / "common-python-projects.txt").read_text().split()
 
 UNKNOWN: dict[str, str] = {}
 """Attributes that the list does not know, and why they are right all the same: none today."""
-NOT_PACKAGED = frozenset(
-    """
-    google-ads google-analytics-admin google-cloud-aiplatform google-cloud-batch
-    google-cloud-dataflow-client google-cloud-dataform google-cloud-dataproc-metastore
-    google-cloud-memcache google-cloud-orchestration-airflow google-cloud-os-login llama-cloud-services
-    llama-parse poetry-plugin-export pytest-json-ctrf pytokens sglang snowflake-snowpark-python
-    sqlalchemy-bigquery typedload vcs-versioning ydb
-    """.split()
-)
+NOT_PACKAGED = {
+    "google-ads", "google-analytics-admin", "google-cloud-aiplatform", "google-cloud-batch",
+    "google-cloud-dataflow-client", "google-cloud-dataform", "google-cloud-dataproc-metastore",
+    "google-cloud-memcache", "google-cloud-orchestration-airflow", "google-cloud-os-login",
+    "llama-cloud-services", "llama-parse", "poetry-plugin-export", "pytest-json-ctrf", "pytokens", "sglang",
+    "snowflake-snowpark-python", "sqlalchemy-bigquery", "typedload", "vcs-versioning", "ydb",
+}  # fmt: skip
 """Projects among the 500 most downloaded that nixpkgs does not have under any name."""
 
 
@@ -47,13 +45,9 @@ def streams() -> list[tuple[str, str, str]]:
 
 
 def attributes() -> set[str]:
-    named = {
-        attribute
-        for package in TABLE.values()
-        for entry in (package, *package.streams.values())
-        if isinstance(entry.nixpkgs, tuple)
-        for attribute in entry.nixpkgs
-    }
+    columns = [package.nixpkgs for package in TABLE.values()]
+    columns += [stream.nixpkgs for package in TABLE.values() for stream in package.streams.values()]
+    named = {attribute for column in columns if isinstance(column, tuple) for attribute in column}
     npm = {attribute for attribute in NAMES.npm.values() if isinstance(attribute, str)}
     python = {f"python3Packages.{name}" for name in NAMES.python.values() if isinstance(name, str)}
     return named | npm | python
