@@ -132,15 +132,19 @@ class GitLedger:
             except NewerSchemaError as error:
                 log.warning("%s left out: %s", path, error.message)
                 continue
+            _check_place(record, path)
             change = last.get((record.name, record.version, record.revision))
             yield record.with_state(change.state) if change else record
 
     def _changes(self, places: Sequence[str]) -> Iterator[SignedChange]:
         for path, content in self._files(places):
             try:
-                yield SignedChange(self._read_change(content, path), content)
+                change = self._read_change(content, path)
             except NewerSchemaError as error:
                 log.warning("%s left out: %s", path, error.message)
+                continue
+            _check_place(change, path)
+            yield SignedChange(change, content)
 
     def _files(self, places: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         head = self._seen()
@@ -216,6 +220,13 @@ class GitLedger:
         self._folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{self._folder}.lock"):
             yield
+
+
+def _check_place(record: ReleaseRecord | StateChange, path: str) -> None:
+    if record.path != path:
+        raise LedgerError(
+            f"a file of the ledger belongs at {record.path}", where=path, hint="who has moved it there?"
+        )
 
 
 def _conflict(branch: str) -> LedgerConflictError:

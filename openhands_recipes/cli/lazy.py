@@ -27,7 +27,12 @@ COMMANDS: Mapping[str, str] = {
     "shell": "Open an interactive shell in a sandbox of a recipe.",
     "push": "Push images to an OCI registry.",
     "load": "Load images into a local Docker daemon.",
+    "release": "Release tested images: signed, described, recorded.",
+    "deprecate": "Advise against a release.",
+    "yank": "Withdraw a release from new use.",
+    "block": "Have a release refused everywhere.",
     "flake": "Compile recipes to flakes for people with Nix.",
+    "gate": "Judge a pull request from Git history.",
     "doctor": "Tell what this machine can do and how to fix the rest.",
     "cache": "Look at the cache, or clear it.",
 }

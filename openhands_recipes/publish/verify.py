@@ -87,6 +87,15 @@ def change_payload(statement: Statement) -> bytes:
     return canonical_json(dict(statement.predicate))
 
 
+def unverified_change(envelope: bytes, where: str) -> StateChange:
+    """What a signed change of state says, before anybody has looked at its signature.
+
+    Raises:
+        VerificationError, ReleaseError: it is no such change.
+    """
+    return read_change(change_payload(read_statement(read_bundle(envelope).payload)), where=where)
+
+
 def _check_signature(envelope: Envelope, keys: tuple[PublicKey, ...], where: str) -> None:
     """One of the keys must have signed; a hint that names a known key says what is wrong if none did."""
     message = pae(envelope.payload_type, envelope.payload)
