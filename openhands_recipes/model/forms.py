@@ -41,6 +41,9 @@ SNAPSHOT = r"^[0-9]{8}T[0-9]{6}Z$"
 GIT_COMMIT = r"^[0-9a-f]{40}$"
 NAR_HASH = r"^sha256-[A-Za-z0-9+/]{43}=$"
 CONTRACT = r"^v[0-9]+$"
+INDEX_PLACE = r"^((https?|oci)://)?[^\x00-\x20\x7f]+$"
+RELATIVE_FILE = r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$"
+IMAGE_PLACE = r"^[A-Za-z0-9.:\[\]-]+(/[a-z0-9._-]+)*$"
 CACHE_URL = r"^[a-z][a-z0-9+]*:[^\x00-\x20\x7f]+$"
 CACHE_KEY = r"^[^\x00-\x20\x7f:]+:[A-Za-z0-9+/]{43}=$"
 
@@ -76,6 +79,9 @@ WORDS: dict[str, str] = {
     GIT_COMMIT: "40 lower-case hexadecimal digits",
     NAR_HASH: "sha256- and a base64 hash, as in a flake.lock",
     CONTRACT: "v and a number: v1",
+    INDEX_PLACE: "a URL, a folder, or oci://HOST/REPOSITORY",
+    RELATIVE_FILE: "a path below this file's folder",
+    IMAGE_PLACE: "HOST[:PORT]/NAMESPACE",
     CACHE_URL: "a URL without spaces",
     CACHE_KEY: "a name, a colon and a base64 key, as `nix key convert-secret-to-public` prints it",
 }

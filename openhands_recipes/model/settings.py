@@ -64,6 +64,24 @@ class Defaults(Model):
     source: Literal["debian", "nixpkgs"] = Field(default="debian", description="Where packages come from.")
 
 
+class TrustedIndex(Model):
+    """A registry's signed index, and what we believe about it without asking anybody."""
+
+    url: Annotated[str, StringConstraints(pattern=forms.INDEX_PLACE, max_length=500)] = Field(
+        description="Where it is: a URL, a folder beside registry.yaml, or oci://HOST/REPOSITORY."
+    )
+    root: Annotated[str, StringConstraints(pattern=forms.RELATIVE_FILE, max_length=200)] = Field(
+        description="Trusted root of the index (TUF), a file beside registry.yaml."
+    )
+    keys: tuple[Annotated[str, StringConstraints(pattern=forms.RELATIVE_FILE, max_length=200)], ...] = Field(
+        default=(),
+        description="Public keys whose signatures on releases are believed, files beside registry.yaml.",
+    )
+    images: tuple[Annotated[str, StringConstraints(pattern=forms.IMAGE_PLACE, max_length=300)], ...] = Field(
+        default=(), description="HOST/NAMESPACE of mirrors of its images; else where the index says they are."
+    )
+
+
 class Settings(Model):
     """What all recipes of a registry have in common."""
 
@@ -83,3 +101,7 @@ class Settings(Model):
     pins: Pins = Field(description="What every lock starts from.")
     nix: BinaryCaches = Field(default=BinaryCaches(), description="Binary caches of Nix.")
     defaults: Defaults = Field(default=Defaults(), description="Defaults of commands.")
+    index: TrustedIndex | None = Field(default=None, description="This registry's own signed index.")
+    registries: dict[Annotated[str, StringConstraints(pattern=forms.REGISTRY_NAME)], TrustedIndex] = Field(
+        default={}, description="Other registries whose recipes may be extended, as registry/recipe."
+    )
