@@ -19,12 +19,9 @@ take() {
 }
 rm -rf root/usr/share/doc root/usr/share/man root/usr/share/locale root/usr/share/lintian root/usr/share/info
 rm -rf root/usr/lib64 root/lib64 root/usr/libx32
-for multi in root/usr/lib/*-linux-gnu root/usr/include/*-linux-gnu; do
-  case $multi in
-  root/usr/lib/*) take "${multi#root/}" lib ;;
-  *) take "${multi#root/}" include ;;
-  esac
-done
+take usr/lib/x86_64-linux-gnu lib
+take usr/include/x86_64-linux-gnu include
+rm -rf root/usr/include/*-linux-gnu*
 for place in lib libexec include share bin; do
   take "usr/$place" "$place"
 done
@@ -71,13 +68,14 @@ if [ -n "$glibc" ]; then
   find "$out" -type f '(' -perm -0100 -o -name '*.so' -o -name '*.so.*' -o -name '*.node' ')' | while read -r file; do
     [ "$(head -c 4 "$file" | tail -c 3)" = ELF ] || continue
     chmod u+w "$file"
-    if patchelf --print-interpreter "$file" >/dev/null 2>&1; then
-      patchelf --set-interpreter "$glibc/lib/ld-linux-x86-64.so.2" "$file"
-    fi
-    # A program linked statically has no list of libraries, and needs none.
+    # A program linked statically has no list of libraries, and needs none. The interpreter comes last: the
+    # other way round patchelf spoils programs that are bound to one address (python3).
     if patchelf --print-needed "$file" 2>/dev/null | grep -q .; then
       patchelf --set-rpath "$runpath" "$file"
       patchelf --shrink-rpath "$file"
+    fi
+    if patchelf --print-interpreter "$file" >/dev/null 2>&1; then
+      patchelf --set-interpreter "$glibc/lib/ld-linux-x86-64.so.2" "$file"
     fi
   done
 fi
