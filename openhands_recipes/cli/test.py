@@ -49,6 +49,7 @@ def command(world: World, *, names: tuple[str, ...], engine: str, junit: Path | 
 
 def _test(world: World, name: str, engine: str) -> TestReport:
     from openhands_recipes.flows.chain import Library  # noqa: PLC0415
+    from openhands_recipes.flows.proofs import keep_proof  # noqa: PLC0415
     from openhands_recipes.flows.test import test_image  # noqa: PLC0415
     from openhands_recipes.ports import BoxOptions  # noqa: PLC0415
 
@@ -58,7 +59,9 @@ def _test(world: World, name: str, engine: str) -> TestReport:
         image = have_image(world, name, platform=platform).image
         subject.version, subject.digest = image.version, image.digest
         composed = Library.of(shop.store).composed(name)
-        return test_image(shop, composed, image, options=BoxOptions())
+        report = test_image(shop, composed, image, options=BoxOptions())
+        keep_proof(shop.records, composed, image, report)
+        return report
 
 
 def _write_junit(world: World, path: Path, reports: list[TestReport]) -> None:
