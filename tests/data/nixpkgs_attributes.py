@@ -3,7 +3,8 @@
     python tests/data/nixpkgs_attributes.py LIST.json.gz
 
 LIST holds every attribute of the pinned nixpkgs that evaluates:
-`{"source": {...}, "sets": {"top": {attribute: version}, "python3Packages": {...}}}`. Run it after the pin or a table has changed; the diff shows what moved.
+`{"source": {...}, "sets": {"top": {attribute: version}, "python3Packages": {...}}}`.
+Run it after the pin or a table has changed; the diff shows what moved.
 """
 
 from __future__ import annotations

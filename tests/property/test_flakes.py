@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import HealthCheck, assume, given, settings
@@ -38,7 +39,7 @@ def compiled(name: str, library: dict[str, Document]) -> bytes | None:
         return None
 
 
-def shuffled(draw: st.DrawFn, value: Any) -> Any:
+def shuffled(draw: Callable[[st.SearchStrategy[list[Any]]], list[Any]], value: Any) -> Any:
     """The same document with its lists and keys in another order; the order of `path` has a meaning."""
     if isinstance(value, dict):
         keys = draw(st.permutations(list(value)))

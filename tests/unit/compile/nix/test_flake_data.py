@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -210,7 +211,8 @@ def test_languages_packages_that_nixpkgs_lacks_are_named_with_their_place() -> N
     )
     assert faults == [
         (
-            "error[OHR101]: the Python package 'pywin32' is not available from nixpkgs: it is for Windows only\n"
+            "error[OHR101]: the Python package 'pywin32' is not available from nixpkgs: "
+            "it is for Windows only\n"
             f"  --> recipes/example/recipe.yaml:7:38\n{hint}"
         ),
         (
@@ -327,6 +329,6 @@ def test_the_file_has_sorted_keys_and_reads_back() -> None:
     ],
 )
 def test_a_malformed_table_of_names_says_where(content: bytes, said: str) -> None:
-    with pytest.raises(InvalidRecipeError, match="TOML|Field|Input|x") as caught:
+    with pytest.raises(InvalidRecipeError, match=re.escape(said)) as caught:
         parse_language_names(content, file="languages.toml")
-    assert said in str(caught.value)
+    assert caught.value.where == "languages.toml"
