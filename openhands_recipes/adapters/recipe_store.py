@@ -27,6 +27,7 @@ from openhands_recipes.model import forms
 from openhands_recipes.ports import StoredText
 
 RECIPE, LOCK, SETTINGS = "recipe.yaml", "recipe.lock.json", "registry.yaml"
+CLOSURE = "recipe.closure.json"
 NIXLIB = "nixlib"
 TABLE = Path(NIXLIB) / "packages.toml"
 SCHEMA = Path("schema") / "recipe.schema.json"
@@ -91,14 +92,21 @@ class FolderStore:
 
     def lock(self, name: str) -> StoredText | None:
         """A recipe's recipe.lock.json, or None when it was never locked."""
+        return self._locked(name, LOCK)
+
+    def closure(self, name: str) -> StoredText | None:
+        """A recipe's recipe.closure.json, or None when it was never locked for nixpkgs."""
+        return self._locked(name, CLOSURE)
+
+    def _locked(self, name: str, file: str) -> StoredText | None:
         folder = self._folder(name)
         if folder is None:
             return None
         if folder.parent.parent != self.root:
-            made_here = self._read(self._library_lock(name))
+            made_here = self._read(self._library_lock(name).with_name(file))
             if made_here is not None:
                 return made_here
-        return self._read(folder / LOCK)
+        return self._read(folder / file)
 
     def settings(self) -> StoredText:
         """recipes/registry.yaml: the project's, else the library's."""

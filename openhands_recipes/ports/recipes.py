@@ -44,6 +44,9 @@ class RecipeStore(Protocol):
     def lock(self, name: str) -> StoredText | None:
         """A recipe's recipe.lock.json, or None when it was never locked."""
 
+    def closure(self, name: str) -> StoredText | None:
+        """A recipe's recipe.closure.json, or None when it was never locked for nixpkgs."""
+
     def settings(self) -> StoredText:
         """recipes/registry.yaml: the project's, else the library's."""
 
