@@ -2,6 +2,7 @@
 
     <root>/recipes/<name>/recipe.yaml            the project's recipes
     <root>/recipes/<name>/recipe.lock.json
+    <root>/recipes/<name>/recipe.closure.json    the same for nixpkgs
     <root>/recipes/.library/<name>/...lock.json  locks made here for recipes of the library
     <root>/recipes/registry.yaml
     <root>/nixlib/packages.toml                  instead of the library's, if it is there
@@ -128,10 +129,18 @@ class FolderStore:
 
     def write_lock(self, name: str, content: bytes) -> str:
         """Keep a lock, whole or not at all; returns the file written."""
+        return self._write_locked(name, LOCK, content)
+
+    def write_closure(self, name: str, content: bytes) -> str:
+        """Keep a closure, as locks are kept; returns the file written."""
+        return self._write_locked(name, CLOSURE, content)
+
+    def _write_locked(self, name: str, file: str, content: bytes) -> str:
         folder = self._folder(name)
         if folder is None:
             raise UsageError(f"there is no recipe '{name}'")
-        path = folder / LOCK if folder.parent.parent == self.root else self._library_lock(name)
+        own = folder.parent.parent == self.root
+        path = folder / file if own else self._library_lock(name).with_name(file)
         self._write(path, content)
         return self._shown(path)
 

@@ -62,6 +62,9 @@ class RecipeStore(Protocol):
         A library recipe's lock goes to recipes/.library/<name>/ of the project and wins from then on.
         """
 
+    def write_closure(self, name: str, content: bytes) -> str:
+        """Keep a closure, as locks are kept; returns the file written."""
+
     def create(self, name: str, content: bytes, *, schema: bytes) -> str:
         """Add a recipe to the project and the schema beside it; returns the file written.
 

@@ -217,3 +217,13 @@ def test_the_library_that_comes_along_is_whole() -> None:
     assert (library / "recipes" / "base" / "recipe.yaml").is_file()
     assert (library / "nixlib" / "packages.toml").is_file()
     assert (library / "schema" / "recipe.schema.json").is_file()
+
+
+def test_closures_are_kept_beside_locks(store: FolderStore) -> None:
+    assert store.closure("mine") is None
+    assert store.write_closure("mine", b"own\n") == "recipes/mine/recipe.closure.json"
+    assert store.write_closure("base", b"ours\n") == "recipes/.library/base/recipe.closure.json"
+    assert [stored.content for name in ("mine", "base") if (stored := store.closure(name))] == [
+        b"own\n",
+        b"ours\n",
+    ]
