@@ -21,6 +21,7 @@ Written from the commands themselves by `make golden`. Results go to stdout, tal
 | 2 | the command line is wrong | `ohr COMMAND --help` |
 | 3 | something outside failed: network, disk, a tool | try again; `ohr doctor` |
 | 4 | bytes are not what was promised | **do not** try again before you know why |
+| 5 | `ohr gate` found no error, and people must agree | ask those it names |
 | 70 | a bug of ours, with its traceback | report it |
 | 130 | interrupted | |
 

@@ -41,6 +41,7 @@ SNAPSHOT = r"^[0-9]{8}T[0-9]{6}Z$"
 GIT_COMMIT = r"^[0-9a-f]{40}$"
 NAR_HASH = r"^sha256-[A-Za-z0-9+/]{43}=$"
 CONTRACT = r"^v[0-9]+$"
+RULE_CODE = r"^OHR[0-9]{3}$"
 INDEX_PLACE = r"^((https?|oci)://)?[^\x00-\x20\x7f]+$"
 RELATIVE_FILE = r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$"
 IMAGE_PLACE = r"^[A-Za-z0-9.:\[\]-]+(/[a-z0-9._-]+)*$"
@@ -79,6 +80,7 @@ WORDS: dict[str, str] = {
     GIT_COMMIT: "40 lower-case hexadecimal digits",
     NAR_HASH: "sha256- and a base64 hash, as in a flake.lock",
     CONTRACT: "v and a number: v1",
+    RULE_CODE: "the code of a rule: OHR240",
     INDEX_PLACE: "a URL, a folder, or oci://HOST/REPOSITORY",
     RELATIVE_FILE: "a path below this file's folder",
     IMAGE_PLACE: "HOST[:PORT]/NAMESPACE",

@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from openhands_recipes.cli.world.flake import FlakeDoors
 from openhands_recipes.cli.world.gate import GateDoors
+from openhands_recipes.cli.world.index import IndexDoors
 from openhands_recipes.cli.world.machine import cores
 from openhands_recipes.cli.world.nix import NixDoors
-from openhands_recipes.cli.world.release import ReleaseDoors
 
 __all__ = ["World", "cores"]
 
 
-class World(NixDoors, FlakeDoors, GateDoors, ReleaseDoors):
+class World(NixDoors, FlakeDoors, GateDoors, IndexDoors):
     """The doors of one run, each imported when it is first asked for: a run pays for no other."""

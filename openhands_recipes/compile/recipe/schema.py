@@ -12,13 +12,27 @@ from typing import Any
 from pydantic import BaseModel
 
 from openhands_recipes.model.forms import WORDS
+from openhands_recipes.model.gate_settings import GateSettings, Ratchet
+from openhands_recipes.model.owners import Owners
 from openhands_recipes.model.recipe import Recipe
 from openhands_recipes.model.settings import Settings
 
-SCHEMAS: dict[str, type[BaseModel]] = {"recipe.schema.json": Recipe, "registry.schema.json": Settings}
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "recipe.schema.json": Recipe,
+    "registry.schema.json": Settings,
+    "gate.schema.json": GateSettings,
+    "ratchet.schema.json": Ratchet,
+    "owners.schema.json": Owners,
+}
 """File in `schema/` -> the model it describes."""
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
-TITLES = {"recipe.schema.json": "Recipe", "registry.schema.json": "Registry settings"}
+TITLES = {
+    "recipe.schema.json": "Recipe",
+    "registry.schema.json": "Registry settings",
+    "gate.schema.json": "Settings of the pull-request gate",
+    "ratchet.schema.json": "Old faults the gate tolerates",
+    "owners.schema.json": "Who answers for what",
+}
 
 
 def schema_of(file: str) -> dict[str, Any]:
