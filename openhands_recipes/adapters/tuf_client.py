@@ -18,13 +18,20 @@ from urllib.parse import quote
 
 from filelock import FileLock
 from tuf.api import exceptions as tuf
-from tuf.api.metadata import TargetFile
+from tuf.api.metadata import Snapshot, TargetFile, Targets
 from tuf.ngclient import Updater, UpdaterConfig
 
 from openhands_recipes.adapters.atomic import atomic_write
-from openhands_recipes.adapters.index_folder import blob_path
+from openhands_recipes.adapters.index_folder import TIMESTAMP, blob_path, metadata_path
 from openhands_recipes.adapters.index_source import BASE, IndexFetcher, IndexSource, Pace, SourceAbsent
-from openhands_recipes.adapters.tuf_faults import ENDLESS, MISSING, UNREACHABLE, WRONG_BYTES, translated
+from openhands_recipes.adapters.tuf_faults import (
+    ENDLESS,
+    MISSING,
+    MIXED,
+    UNREACHABLE,
+    WRONG_BYTES,
+    translated,
+)
 from openhands_recipes.errors import DownloadError, OutsideError, RecipesError, VerificationError
 from openhands_recipes.model.digest import digest_of
 from openhands_recipes.model.index import Pinned
@@ -50,6 +57,35 @@ class ReadingRules:
     as_of: datetime | None = None
     """Judge dates as of then: for an index that has expired, said on every run."""
     pace: Pace = field(default_factory=Pace)
+
+
+@dataclass(frozen=True)
+class TrustedFiles:
+    """Verified metadata above the bins: what a copy needs besides them."""
+
+    files: dict[str, bytes]
+    snapshot: Snapshot
+    targets: Targets
+
+    @property
+    def bins(self) -> list[str]:
+        """The names of all bins, sorted."""
+        delegations = self.targets.delegations
+        roles = delegations.succinct_roles if delegations else None
+        return sorted(roles.get_roles()) if roles else []
+
+    def version_of(self, role: str) -> int:
+        """A role's version in this snapshot.
+
+        Raises:
+            VerificationError: the snapshot does not know it.
+        """
+        meta = self.snapshot.meta.get(f"{role}.json")
+        if meta is None:
+            raise VerificationError(
+                f"the files of the index do not belong together: no {role}", where="snapshot", code=MIXED
+            )
+        return meta.version
 
 
 class TufIndexReader:
@@ -121,6 +157,29 @@ class TufIndexReader:
         content = self._fetched(pinned)
         self._blobs.add(content)
         return content
+
+    def trusted_files(self) -> TrustedFiles:
+        """The verified metadata above the bins, as files.
+
+        Raises:
+            VerificationError, DownloadError: as for `target`.
+        """
+        with self._translated("metadata"), self._locked():
+            trusted = self._updater._trusted_set  # noqa: SLF001 - python-tuf has no other way to them
+            versions = {"snapshot": trusted.snapshot.version, "targets": trusted.targets.version}
+            named = {role: metadata_path(role, version) for role, version in versions.items()}
+            files = {path: (self._metadata / f"{role}.json").read_bytes() for role, path in named.items()}
+            roots = self._metadata / "root_history"
+            for version in range(1, trusted.root.version + 1):
+                kept = roots / f"{version}.root.json"
+                if kept.exists():
+                    files[metadata_path("root", version)] = kept.read_bytes()
+            files[TIMESTAMP] = (self._metadata / "timestamp.json").read_bytes()
+            return TrustedFiles(files, trusted.snapshot, trusted.targets)
+
+    def pieces(self, path: str) -> Iterator[bytes]:
+        """A file of the source, bounded in its pace and verified by nobody yet."""
+        return self._fetcher.pieces(path)
 
     def _content(self, target: TargetFile) -> bytes:
         path = self._updater.find_cached_target(target)

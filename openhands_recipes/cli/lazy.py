@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, str] = {
     "index": "Publish the signed index of releases.",
     "search": "Look for recipes in a registry's index.",
     "info": "Tell what a registry's index says of a recipe.",
+    "pull": "Pull a released image, every step verified.",
     "flake": "Compile recipes to flakes for people with Nix.",
     "export": "Write recipes as files of other tools.",
     "gate": "Judge a pull request from Git history.",

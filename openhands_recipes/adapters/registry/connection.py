@@ -149,7 +149,7 @@ class Connection:
             )
         if urlsplit(request.url).scheme == "https" and urlsplit(target).scheme != "https":
             raise RegistryError("the registry redirects to an address without TLS", where=answer.where)
-        return Request(request.method, target, request.headers, request.body, request.scopes)
+        return Request(request.method, target, request.headers, request.body, request.scopes, request.sink)
 
 
 def _redirect(answer: Answer) -> str | None:

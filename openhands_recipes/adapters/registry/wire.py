@@ -50,6 +50,8 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Body | None = None
     scopes: frozenset[str] = frozenset()
+    sink: Callable[[int, bytes], None] | None = None
+    """Takes the body of a good answer piece by piece, with the status; for blobs, which may be large."""
 
 
 class Pool(Protocol):
@@ -132,6 +134,9 @@ class Wire:
         ) as response:
             body = bytearray()
             for piece in response.iter_stream():
+                if request.sink is not None and response.status in (200, 206):
+                    request.sink(response.status, piece)
+                    continue
                 body += piece
                 if len(body) > BODY_LIMIT:
                     raise RegistryError("the registry's answer is too long", where=public_url(request.url))
