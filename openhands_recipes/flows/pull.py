@@ -195,7 +195,7 @@ def _fetched(
     wanted = [_pinned(one, manifest) for one in (value.get("config", {}), *value.get("layers", ()))]
     total = sum(one.size for one in wanted)
     with doors.progress.stage("pull", total=total, unit="bytes") as stage:
-        downloaded = doors.registry.fetch(doors.repository, wanted, doors.blobs, stage)
+        downloaded = doors.registry.fetch(doors.repository, wanted, stage)
     config = _content(doors, wanted[0].digest)
     diff_ids = json.loads(config).get("rootfs", {}).get("diff_ids", [])
     if stored is None or len(diff_ids) != len(wanted) - 1:

@@ -7,16 +7,13 @@ from typing import Protocol
 
 from openhands_recipes.model.index import Pinned
 from openhands_recipes.ports.artifacts import ArtifactRegistry
-from openhands_recipes.ports.bytes import Blobs
 from openhands_recipes.ports.talk import Stage
 
 
 class ImageSource(ArtifactRegistry, Protocol):
     """Manifests, and blobs of any size into the cache."""
 
-    def fetch(
-        self, repository: str, wanted: Sequence[Pinned], blobs: Blobs, stage: Stage | None = None
-    ) -> int:
+    def fetch(self, repository: str, wanted: Sequence[Pinned], stage: Stage | None = None) -> int:
         """Have all of them in the cache; how many bytes came over the network.
 
         Raises:

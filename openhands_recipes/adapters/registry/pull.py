@@ -8,11 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from openhands_recipes.adapters.blobs import BlobStore, Partial
 from openhands_recipes.adapters.registry.artifacts import OciArtifacts
+from openhands_recipes.adapters.registry.client import FindCredentials
 from openhands_recipes.adapters.registry.repository import Target
 from openhands_recipes.adapters.registry.retry import BrokenOffError
 from openhands_recipes.adapters.registry.wire import Request
 from openhands_recipes.errors import RegistryError, VerificationError
 from openhands_recipes.model.index import Pinned
+from openhands_recipes.model.reference import RegistryAddress
 from openhands_recipes.ports import Stage
 
 PARALLEL = 4
@@ -21,9 +23,13 @@ PARALLEL = 4
 class OciImages(OciArtifacts):
     """`ports.ImageSource`: a registry that images are pulled from."""
 
-    def fetch(
-        self, repository: str, wanted: Sequence[Pinned], blobs: BlobStore, stage: Stage | None = None
-    ) -> int:
+    def __init__(
+        self, address: RegistryAddress, *, plain_http: bool, credentials: FindCredentials, blobs: BlobStore
+    ) -> None:
+        super().__init__(address, plain_http=plain_http, credentials=credentials)
+        self._blobs = blobs
+
+    def fetch(self, repository: str, wanted: Sequence[Pinned], stage: Stage | None = None) -> int:
         """Have all of them in the cache; how many bytes came over the network.
 
         Raises:
@@ -34,7 +40,7 @@ class OciImages(OciArtifacts):
 
         def one(pinned: Pinned) -> int:
             try:
-                return self._pull(repository, pinned, blobs, stage)
+                return self._pull(repository, pinned, stage)
             except BaseException:
                 stop.set()
                 self._connection.stop()
@@ -46,12 +52,12 @@ class OciImages(OciArtifacts):
         finally:
             self._connection.resume()
 
-    def _pull(self, repository: str, pinned: Pinned, blobs: BlobStore, stage: Stage | None) -> int:
-        if blobs.path(pinned.digest, size=pinned.size) is not None:
+    def _pull(self, repository: str, pinned: Pinned, stage: Stage | None) -> int:
+        if self._blobs.path(pinned.digest, size=pinned.size) is not None:
             if stage:
                 stage.advance(pinned.size)
             return 0
-        partial = blobs.partial(pinned.digest)
+        partial = self._blobs.partial(pinned.digest)
         if partial is None:
             return 0
         target = Target(self._connection, repository, self._limits.habits)

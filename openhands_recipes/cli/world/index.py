@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property
@@ -148,7 +149,7 @@ class IndexDoors(ReleaseDoors):
         from openhands_recipes.adapters.registry.pull import OciImages
 
         known = CredentialStore(environment=os.environ, home=Path.home())
-        return OciImages(address, plain_http=plain_http, credentials=known.find)
+        return OciImages(address, plain_http=plain_http, credentials=known.find, blobs=self.blobs)
 
     def copy_index(self, reader: IndexReader, folder: Path) -> MirrorReport:
         """Bring a copy of an index up to date, verified."""
@@ -202,6 +203,6 @@ class IndexDoors(ReleaseDoors):
     def _passphrase(self, what: str) -> str:
         if known := os.environ.get(PASSPHRASE):
             return known
-        if what and click.get_text_stream("stdin").isatty() and what.startswith(("root", "targets")):
+        if what and sys.stdin.isatty() and what.startswith(("root", "targets")):
             return str(click.prompt(f"Passphrase of the {what} key", hide_input=True, default="", err=True))
         return ""
