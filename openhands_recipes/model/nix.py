@@ -6,7 +6,7 @@ when it gives up (`Thrown`). What evaluates and builds is a port, `openhands_rec
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -63,7 +63,9 @@ class ClosureLock(Model):
     recipe: str
     version: str
     flake: DigestText
-    """Of the compiled flake's data: what the closure was made from."""
+    """Of the compiled flake's files but its lock: what the closure was made from."""
+    inputs: dict[str, Any]
+    """What of the recipe decides the closure: kept so that a stale one can say what changed."""
     nixpkgs: NixpkgsPin
     platforms: dict[Platform, ClosurePlatform]
 

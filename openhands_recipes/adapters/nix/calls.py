@@ -28,6 +28,10 @@ class Log(Protocol):
         """What Nix gave up for, in order."""
 
     @property
+    def traces(self) -> Sequence[str]:
+        """The same with the way there."""
+
+    @property
     def warnings(self) -> Sequence[str]:
         """What it went on in spite of."""
 

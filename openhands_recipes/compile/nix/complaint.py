@@ -46,6 +46,10 @@ class Said(Protocol):
         """What Nix gave up for, in order."""
 
     @property
+    def traces(self) -> Sequence[str]:
+        """The same with the way there."""
+
+    @property
     def warnings(self) -> Sequence[str]:
         """What it went on in spite of."""
 
@@ -134,7 +138,7 @@ def _of_machine(said: Said, errors: str) -> RecipesError | None:
 
 
 def _of_work(said: Said, errors: str) -> RecipesError:
-    messages = tuple(said.errors) or tuple(said.plain)
+    messages = tuple(said.traces) or tuple(said.plain)
     if (found := _BUILD.search(errors) or _BUILT_NOT.search(errors)) is not None:
         return _build_failure(said, found, messages)
     if _PLATFORM.search(errors):
@@ -176,6 +180,11 @@ def thrown(messages: Sequence[str]) -> Thrown | None:
             except (ValueError, ValidationError):
                 continue
     return None
+
+
+def reason_of(messages: Sequence[str]) -> str:
+    """Nix's last word."""
+    return _last("\n".join(messages))
 
 
 def _first(errors: str, pattern: re.Pattern[str]) -> str:

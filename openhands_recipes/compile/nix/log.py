@@ -36,6 +36,8 @@ class NixLog:
     def __init__(self) -> None:
         self.errors: deque[str] = deque(maxlen=MOST_MESSAGES)
         """What Nix gives up for, in order, without colours."""
+        self.traces: deque[str] = deque(maxlen=MOST_MESSAGES)
+        """The same with the way there, from the outside in."""
         self.warnings: deque[str] = deque(maxlen=MOST_MESSAGES)
         self.plain: deque[str] = deque(maxlen=LAST_LINES)
         """Lines that are no log: what a program prints that dies before it can log."""
@@ -84,9 +86,10 @@ class NixLog:
     def _take(self, event: dict[str, Any]) -> None:
         match event:
             case {"action": "msg", "level": int(level)}:
-                text = event.get("raw_msg", event.get("msg"))
+                whole = event.get("msg")
+                text = event.get("raw_msg", whole)
                 if isinstance(text, str):
-                    self._message(level, _clean(text))
+                    self._message(level, _clean(text), _clean(whole) if isinstance(whole, str) else "")
             case {"action": "start", "id": int(number), "type": int(kind)}:
                 self._start(number, kind, event)
             case {"action": "stop", "id": int(number)}:
@@ -96,8 +99,9 @@ class NixLog:
             case _:
                 return
 
-    def _message(self, level: int, text: str) -> None:
+    def _message(self, level: int, text: str, whole: str) -> None:
         if level == ERROR:
+            self.traces.append(whole or text)
             self.errors.append(text.removeprefix("error:").strip())
         elif level == WARNING:
             self.warnings.append(text.removeprefix("warning:").strip())

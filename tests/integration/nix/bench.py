@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 from collections.abc import Sequence
@@ -60,7 +61,11 @@ def make_project(folder: Path, nar_hash: str) -> Path:
     for part in ("recipes", "nixlib", "schema"):
         shutil.copytree(TREE / part, root / part)
     registry = root / "recipes" / "registry.yaml"
-    registry.write_text(re.sub(r"narHash: \S+", f"narHash: {nar_hash}", registry.read_text()))
+    pinned = re.sub(r"narHash: \S+", f"narHash: {nar_hash}", registry.read_text())
+    # Nix remembers trees by their revision: another tree has to have another one.
+    registry.write_text(
+        re.sub(r"rev: \w+", f"rev: {hashlib.sha256(nar_hash.encode()).hexdigest()[:40]}", pinned)
+    )
     return root
 
 
