@@ -77,8 +77,12 @@ def running_docker(folder: Path) -> Iterator[Docker]:
     command += ["--pidfile", folder / "pid", "--bridge=none", "--iptables=false", "--ip6tables=false"]
     command += ["--ip-forward=false", "--ip-masq=false"]
     docker = Client((str(client), "--host", host))
-    with _running(command, folder, docker, ("version",)):
-        yield Docker(docker, host)
+    try:
+        with _running(command, folder, docker, ("version",)):
+            yield Docker(docker, host)
+    finally:
+        for left in (folder / "exec" / "netns").glob("*"):  # containers with `--network` none or host
+            subprocess.run(["umount", left], check=False, capture_output=True)
 
 
 @contextmanager
