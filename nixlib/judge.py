@@ -36,9 +36,10 @@ def mismatches(check: dict[str, str] | None, text: str) -> list[str]:
     return found
 
 
-def environment(home: str) -> dict[str, str]:
-    """What a test sees of the build around it: the tools of every build, and a home of its own."""
-    return {"PATH": os.environ.get("PATH", ""), "HOME": home, "TMPDIR": home, "USER": "nixbld"}
+def environment(bash: str, home: str) -> dict[str, str]:
+    """What a test sees of the build around it: the tools of every build, locales, and a home of its own."""
+    kept = {name: os.environ[name] for name in ("PATH", "LOCALE_ARCHIVE", "LOCPATH") if name in os.environ}
+    return kept | {"HOME": home, "TMPDIR": home, "USER": "nixbld", "SHELL": bash}
 
 
 def run(command: list[str], seconds: float) -> tuple[int | None, str, str]:
@@ -47,7 +48,7 @@ def run(command: list[str], seconds: float) -> tuple[int | None, str, str]:
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env=environment(home),
+            env=environment(command[0], home),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

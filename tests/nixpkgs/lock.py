@@ -30,6 +30,7 @@ SYSTEMS = {"x86_64-linux": "amd64", "aarch64-linux": "arm64"}
 PLAN = tomllib.loads((Path(__file__).parent / "wanted.toml").read_text())
 WANTED: list[str] = PLAN["wanted"]
 LEFT_OUT = frozenset[str](PLAN["left_out"])
+ALSO: dict[str, list[str]] = PLAN["also"]
 TOGETHER: dict[str, list[str]] = PLAN["together"]
 
 
@@ -75,7 +76,7 @@ def _needs(solution: Solution, debs: Mapping[str, Deb], wanted: Iterable[str]) -
     while waiting:
         name = waiting.pop()
         if name not in needs:
-            direct = {*solution.pre_depends(name), *solution.depends(name)} - LEFT_OUT
+            direct = {*solution.pre_depends(name), *solution.depends(name), *ALSO.get(name, ())} - LEFT_OUT
             needs[name] = tuple(sorted(direct & debs.keys()))
             waiting += needs[name]
     return needs

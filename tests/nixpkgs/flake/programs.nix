@@ -26,7 +26,6 @@ let
     gzip = "gzip";
     jq = "jq";
     less = "less";
-    nodejs_20 = "nodejs";
     openssh = "openssh-client";
     patchelf = "patchelf";
     procps = "procps";

@@ -4,5 +4,6 @@ mkdir -p "$out"
 {
   printf 'initialPath="%s"\n' "$initial"
   printf 'SHELL=%s/bin/bash\n' "$bash"
+  printf 'LOCPATH=%s/lib/locale\n' "$glibc"
   cat "$setup"
 } >"$out/setup"

@@ -28,7 +28,7 @@ let
       builder = "${bash}/bin/bash";
       args = [ ./stdenv.sh ];
       setup = ./setup.sh;
-      inherit (groups) coreutils;
+      inherit (groups) coreutils glibc;
     }
     // {
       hostPlatform = { inherit system; };
