@@ -90,8 +90,8 @@ def test_a_recipe_of_nothing_has_no_other_steps_than_apt() -> None:
 
 
 def test_wheels_are_required_by_hash_and_sources_are_built_apart() -> None:
-    built = {"file": "b-1.tar.gz", "size": 1, "sha256": "1" * 64, "requirements": [wheel("setuptools", "")]}
-    del built["requirements"][0]["into"]  # type: ignore[attr-defined]
+    build = {"name": "setuptools", "version": "1", "file": "s.whl", "size": 1, "sha256": HASH}
+    built = {"file": "b-1.tar.gz", "size": 1, "sha256": "1" * 64, "requirements": [build]}
     wheels = [wheel("a", "python"), wheel("b", "python", built_from=built), wheel("c", "server")]
     body = (
         'python: {version: "3.13"}\nuser: {name: agent, uid: 1000, gid: 1000}\n'
