@@ -45,7 +45,7 @@ class DependantsFile:
     @property
     def path(self) -> Path:
         """Where the index lies: one file a repository."""
-        place = hashlib.sha256(str(self._history.work_tree).encode()).hexdigest()[:16]
+        place = hashlib.sha256(self._history.place.encode()).hexdigest()[:16]
         return self._folder / f"dependants-{place}.sqlite"
 
     def of(self, commit: str, names: Sequence[str]) -> dict[str, tuple[str, ...]]:

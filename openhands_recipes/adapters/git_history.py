@@ -64,6 +64,16 @@ class GitHistory:
             raise UsageError("the repository has no work tree", where=str(self._root))
         return Path(self._repo.working_tree_dir)
 
+    @property
+    def place(self) -> str:
+        """What tells this repository from others on this machine."""
+        return str(self._repo.common_dir)
+
+    def holds(self, folder: Path) -> bool:
+        """Whether a folder lies in the repository's work tree."""
+        tree = self._repo.working_tree_dir
+        return tree is not None and folder.resolve().is_relative_to(Path(tree).resolve())
+
     def commit(self, revision: str) -> str:
         """The id of the commit a revision names."""
         from git import GitCommandError  # noqa: PLC0415 - start-up time
@@ -91,13 +101,14 @@ class GitHistory:
         """What `head` has and `base` has not, oldest first."""
         with _told("the commits of the pull request cannot be read"):
             text = self._repo.git.log(
-                f"--format={COMMIT_FORM}", f"--max-count={MOST_COMMITS}", "--end-of-options", f"{base}..{head}", "--",
+                f"--format={COMMIT_FORM}", f"--max-count={MOST_COMMITS}",
+                "--end-of-options", f"{base}..{head}", "--",
                 stdout_as_string=False, strip_newline_in_stdout=False,
             )  # fmt: skip
         return tuple(reversed(tuple(_commits(text.decode("utf-8", "replace")))))
 
     def changes(self, old: str, new: str) -> tuple[Change, ...]:
-        """Every path that differs between two commits, links and submodules among them, renames taken apart."""
+        """Every path that differs between two commits, links and submodules among them; no renames."""
         with _told("a tree cannot be read"):
             listed = self._repo.git.diff_tree(
                 "-r", "-z", "--raw", "--no-renames", "--full-index", "--no-ext-diff", old, new, "--",
@@ -122,12 +133,14 @@ class GitHistory:
         recipes = self._recipes(commit)
         mark = FOLDER + b" " + name.encode("utf-8", "surrogateescape") + b"\0"
         at = recipes.find(mark)
-        return recipes[at + len(mark) : at + len(mark) + self._id_bytes].hex() if at >= 0 else None
+        return recipes[at + len(mark) : at + len(mark) + len(commit) // 2].hex() if at >= 0 else None
 
     def recipe_trees(self, commit: str) -> dict[str, str]:
         """Every folder below `recipes/`, and its tree."""
         return {
-            name: id_ for mode, name, id_ in _entries(self._recipes(commit), self._id_bytes) if mode == FOLDER
+            name: id_
+            for mode, name, id_ in _entries(self._recipes(commit), len(commit) // 2)
+            if mode == FOLDER
         }
 
     def recipe_names(self, commit: str) -> tuple[str, ...]:
@@ -202,10 +215,6 @@ class GitHistory:
 
     # --- trees ---------------------------------------------------------------------------------------
 
-    @cached_property
-    def _id_bytes(self) -> int:
-        return len(self._repo.head.commit.hexsha) // 2
-
     @lru_cache(maxsize=8)  # noqa: B019 - one history a run
     def _tree_of_commit(self, commit: str) -> str:
         with _told(f"the commit {commit[:10]} cannot be read"):
@@ -216,7 +225,7 @@ class GitHistory:
         return self._object(tree, "tree") if tree else b""
 
     def _read_tree(self, tree: str) -> tuple[tuple[bytes, str, str], ...]:
-        return tuple(_entries(self._object(tree, "tree"), self._id_bytes))
+        return tuple(_entries(self._object(tree, "tree"), len(tree) // 2))
 
     def _entry(self, tree: str, name: str, modes: tuple[bytes, ...]) -> str | None:
         return next((i for mode, n, i in self._tree_cached(tree) if n == name and mode in modes), None)
@@ -225,9 +234,7 @@ class GitHistory:
         with _told(f"the object {id_[:10]} is missing"):
             _, found, _, content = self._repo.git.get_object_data(id_)
         if _text(found) != kind:
-            raise InvalidRecipeError(
-                f"the object {id_[:10]} is no {kind}", hint="the tree is malformed"
-            )
+            raise InvalidRecipeError(f"the object {id_[:10]} is no {kind}", hint="the tree is malformed")
         return bytes(content)
 
 

@@ -43,7 +43,7 @@ class Shared(dict[str, V]):
 
     def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - dict's signature
         """As a dict does."""
-        return self[name] if name in self else default
+        return self[name] if name in self else default  # noqa: SIM401 - this is `get`
 
     def __setitem__(self, name: str, value: V) -> None:
         if name in self.touched:
@@ -96,15 +96,7 @@ class Shelf:
         except (InvalidRecipeError, ResolutionError) as error:
             found = [fault for fault in error.faults if isinstance(fault, Fault)]
             if not found:
-                return (
-                    Finding(
-                        code="OHR070",
-                        severity="error",
-                        message=error.message,
-                        file=error.where or "",
-                        hint=error.hint,
-                    ),
-                )
+                return (_unreadable(error),)
             from openhands_recipes.flows.check import check  # noqa: PLC0415 - a good recipe does not need it
 
             found = list(check(self.store, [name]).faults) or found
@@ -198,4 +190,11 @@ def as_finding(fault: Fault) -> Finding:
         line=fault.line,
         column=fault.column,
         hint=fault.hint,
+    )
+
+
+def _unreadable(error: RecipesError) -> Finding:
+    """A recipe that could not even be read."""
+    return Finding(
+        code="OHR070", severity="error", message=error.message, file=error.where or "", hint=error.hint
     )

@@ -11,7 +11,7 @@ from openhands_recipes.errors import InvalidRecipeError, UsageError
 from openhands_recipes.ports import RecipeStore, StoredText
 from openhands_recipes.ports.history import History
 
-RECIPES, RECIPE, LOCK = "recipes", "recipe.yaml", "recipe.lock.json"
+RECIPES, RECIPE, LOCK, CLOSURE = "recipes", "recipe.yaml", "recipe.lock.json", "recipe.closure.json"
 SETTINGS, TABLE = "recipes/registry.yaml", "nixlib/packages.toml"
 
 
@@ -95,10 +95,20 @@ class CommitStore:
         return StoredText(TABLE, content) if content is not None else self._of_library(TABLE).package_table()
 
     def nixlib(self) -> dict[str, StoredText]:
-        """The Nix library of the merged tree; the gate evaluates no Nix, so it is read only when asked for."""
+        """The Nix library of the merged tree."""
         paths = self._history.folder(self._commit, "nixlib")
         texts = {path: self.file(path) for path in paths}
         return {p.partition("/")[2]: StoredText(p, text) for p, text in texts.items() if text is not None}
+
+    def closure(self, name: str) -> StoredText | None:
+        """A recipe's recipe.closure.json, or None when it was never locked for nixpkgs."""
+        path = f"{RECIPES}/{name}/{CLOSURE}"
+        content = self.file(path)
+        return StoredText(path, content) if content is not None else None
+
+    def write_closure(self, name: str, content: bytes) -> str:
+        """History is never written."""
+        raise NotImplementedError
 
     def write_lock(self, name: str, content: bytes) -> str:
         """History is never written."""

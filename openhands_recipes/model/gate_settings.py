@@ -17,9 +17,7 @@ from openhands_recipes.model.recipe import RecipeName
 RuleCode = Annotated[str, StringConstraints(pattern=forms.RULE_CODE)]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=forms.ONE_LINE)]
 Day = Annotated[str, StringConstraints(pattern=forms.DATE)]
-FileName = Annotated[
-    str, StringConstraints(min_length=1, max_length=100, pattern=forms.SCRIPT_NAME)
-]
+FileName = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=forms.SCRIPT_NAME)]
 
 
 class Limits(Model):
@@ -104,8 +102,8 @@ class GateSettings(Model):
     )
     policy: tuple[Glob, ...] = Field(
         default=(
-            "OWNERS", "recipes/*.yaml", "schema/**", "nixlib/**", "openhands_recipes/**", ".github/**", ".ci/**",
-            "Makefile", "pyproject.toml",
+            "OWNERS", "recipes/*.yaml", "schema/**", "nixlib/**", "openhands_recipes/**",
+            ".github/**", ".ci/**", "Makefile", "pyproject.toml",
         ),
         description="Paths that decide what the gate and the toolkit do.",
     )  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from openhands_recipes.model.base import Model
 
 
@@ -18,7 +20,7 @@ class KnownState(Model):
 class KnownStates(Model):
     """States by `name@version`, as a file may hand them in."""
 
-    states: dict[str, KnownState] = {}
+    states: dict[str, KnownState] = Field(default_factory=dict)
 
     def state(self, name: str, version: str) -> KnownState | None:
         """A version's state, or None when nothing is known of it."""

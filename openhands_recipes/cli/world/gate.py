@@ -46,8 +46,7 @@ class GateDoors(BuildDoors):
         from openhands_recipes.adapters.recipe_store import FolderStore, built_in_library
 
         folder = built_in_library()
-        inside = folder.resolve().is_relative_to(self.history.work_tree.resolve())
-        return None if inside else FolderStore(folder, library=folder)
+        return None if self.history.holds(folder) else FolderStore(folder, library=folder)
 
     def gate_sources(self) -> Sources:
         """The sources of bytes, asked without our cache."""

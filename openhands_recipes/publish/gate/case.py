@@ -156,8 +156,8 @@ class Case:
     files: tuple[TouchedFile, ...]
     commits: tuple[CommitWords, ...]
     recipes: tuple[TouchedRecipe, ...]
-    settings: GateSettings = GateSettings()
-    ratchet: Ratchet = Ratchet()
+    settings: GateSettings = field(default_factory=GateSettings)
+    ratchet: Ratchet = field(default_factory=Ratchet)
     new_ratchet: Ratchet | None = None
     """If the pull request changes it."""
     owners: Owners | None = None

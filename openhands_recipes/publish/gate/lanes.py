@@ -40,13 +40,16 @@ def owners_of(recipe: TouchedRecipe, owners: Owners) -> frozenset[int]:
     """Who answers for a recipe: its maintainers before the pull request, and groups that own its folder."""
     known = recipe.before.recipe if recipe.before else None
     people = frozenset(m.id for m in known.maintainers) if known else frozenset[int]()
-    return people | _group_of(recipe.file, owners)[1]
+    return people | _group_of(recipe.file, owners, below="recipes/")[1]
 
 
-def _group_of(path: str, owners: Owners) -> tuple[tuple[str, ...], frozenset[int]]:
-    """The groups that answer for a path, and their people; the last entry that matches counts."""
+def _group_of(path: str, owners: Owners, *, below: str = "") -> tuple[tuple[str, ...], frozenset[int]]:
+    """The groups that answer for a path, and their people; the last entry that matches counts.
+
+    An entry for everything (`**`) makes nobody an owner of recipes: only those `below` count for them.
+    """
     for entry in reversed(owners.paths):
-        if matches(entry.path, path):
+        if entry.path.startswith(below) and matches(entry.path, path):
             return entry.groups, frozenset[int]().union(*(owners.members(group) for group in entry.groups))
     return (), frozenset()
 
@@ -102,8 +105,7 @@ def _changes(case: Case, owners: Owners, submission: Submission) -> Iterator[Why
         if recipe.before is None or recipe.after is None:
             continue
         known = owners_of(recipe, owners)
-        is_bot = submission.author in owners.bot_ids
-        if submission.author in known or (is_bot and recipe.only_locked):
+        if submission.author in known or (recipe.only_locked and _follows(recipe, case, owners, submission)):
             continue
         reason = f"'{recipe.name}' is changed by somebody who does not own it"
         people = known | owners.members(REVIEWERS)
@@ -114,12 +116,22 @@ def _changes(case: Case, owners: Owners, submission: Submission) -> Iterator[Why
         )
 
 
+def _follows(recipe: TouchedRecipe, case: Case, owners: Owners, submission: Submission) -> bool:
+    """Whether a recipe is only locked again: by a bot, or along with a module of the author's."""
+    if submission.author in owners.bot_ids:
+        return True
+    lineage = recipe.after.composed.lineage[:-1] if recipe.after and recipe.after.composed else ()
+    modules = [other for other in case.recipes if other.name in lineage and not other.only_locked]
+    return any(submission.author in owners_of(module, owners) for module in modules)
+
+
 def _projects(case: Case, owners: Owners) -> Iterator[Why]:
     """Paths outside recipes that decide nothing about the gate."""
     policy = set(policy_paths(case))
     groups: dict[tuple[str, ...], frozenset[int]] = {}
+    recipes = {recipe.name for recipe in case.recipes}
     for file in case.files:
-        if file.change.recipe is None and file.path not in policy:
+        if file.change.recipe not in recipes and file.path not in policy:
             names, people = _group_of(file.path, owners)
             groups[names] = people
     for names, people in groups.items():
@@ -166,5 +178,5 @@ def _wait(case: Case, submission: Submission) -> str | None:
     hours = case.settings.approvals.new_recipe_hours
     if not hours:
         return None
-    opened = datetime.fromisoformat(submission.opened.replace("Z", "+00:00"))
+    opened = datetime.fromisoformat(submission.opened)
     return (opened + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")

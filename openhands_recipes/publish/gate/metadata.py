@@ -55,7 +55,7 @@ def new_maintainers(recipe: TouchedRecipe) -> tuple[Maintainer, ...]:
 
 
 def consented(case: Case) -> Iterator[Finding]:
-    """Whoever becomes a maintainer has agreed: by sending the pull request, or by approving its last commit."""
+    """Whoever becomes a maintainer has agreed: by sending it, or by approving its last commit."""
     if case.submission is None:
         return
     agreed = {case.submission.author} | {
@@ -64,7 +64,8 @@ def consented(case: Case) -> Iterator[Finding]:
     for recipe in case.recipes:
         for person in new_maintainers(recipe):
             if person.id not in agreed:
-                message = f"{person.github} ({person.id}) becomes a maintainer of '{recipe.name}' and has not agreed"
+                who = f"{person.github} ({person.id})"
+                message = f"{who} becomes a maintainer of '{recipe.name}' and has not agreed"
                 hint = f"let {person.github} approve the pull request: that is the record of it"
                 yield finding(Code.NO_CONSENT, message, recipe.file, hint=hint)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
+from collections.abc import Callable
 
 from openhands_recipes.publish.gate.characters import hidden_in
 
@@ -31,20 +32,27 @@ def matches(glob: str, path: str) -> bool:
 def escape_problem(path: str) -> str | None:
     """How a path could lead out of its folder, or be taken for something of Git's or the system's."""
     parts = path.split("/")
+    if len(path) > MOST:
+        return f"is longer than {MOST} characters"
+    return next((words for holds, words in _ESCAPES if holds(path, parts)), None)
+
+
+def _is_of_git(parts: list[str]) -> bool:
     folded = [unicodedata.normalize("NFKC", part).lower().rstrip(". ") for part in parts]
-    if "" in parts:
-        return "has an empty part"
-    if any(part in {".", ".."} for part in parts):
-        return "leads out of its folder"
-    if any(part.startswith(".git") or re.fullmatch(r"git~[0-9]+", part) for part in folded):
-        return "would be taken for a file of Git's"
-    if "\\" in path or ":" in path:
-        return "has a character that other systems read as a separator"
-    if any(DEVICES.fullmatch(part) for part in parts):
-        return "is the name of a device on Windows"
-    if any(part != part.strip() or part.endswith(".") for part in parts):
-        return "has a part that begins or ends with a space or ends with a dot"
-    return f"is longer than {MOST} characters" if len(path) > MOST else None
+    return any(part in {".git", ".gitmodules"} or re.fullmatch(r"git~[0-9]+", part) for part in folded)
+
+
+_ESCAPES: tuple[tuple[Callable[[str, list[str]], bool], str], ...] = (
+    (lambda _, parts: "" in parts, "has an empty part"),
+    (lambda _, parts: any(part in {".", ".."} for part in parts), "leads out of its folder"),
+    (lambda _, parts: _is_of_git(parts), "would be taken for a file of Git's"),
+    (lambda path, _: "\\" in path or ":" in path, "has a character that other systems read as a separator"),
+    (lambda _, parts: any(map(DEVICES.fullmatch, parts)), "is the name of a device on Windows"),
+    (
+        lambda _, parts: any(part != part.strip() or part.endswith(".") for part in parts),
+        "has a part that begins or ends with a space or ends with a dot",
+    ),
+)
 
 
 def character_problem(path: str) -> str | None:

@@ -22,9 +22,8 @@ HINT = "ask for the least, and say in the pull request why it is needed; two peo
 PUBLIC_SUFFIX_PARTS = 2
 """`*.example.com` is one organisation's; `*.com` and `*.co.uk` are everybody's."""
 SHARED = frozenset(
-    {"amazonaws.com", "azurewebsites.net", "appspot.com", "cloudfront.net", "github.io", "githubusercontent.com",
-     "herokuapp.com", "netlify.app", "pages.dev", "vercel.app", "web.app", "workers.dev", "windows.net"}
-)  # fmt: skip
+    ["amazonaws.com", "azurewebsites.net", "appspot.com", "cloudfront.net", "github.io", "githubusercontent.com", "herokuapp.com", "netlify.app", "pages.dev", "vercel.app", "web.app", "workers.dev", "windows.net"]
+)
 """Domains below which anybody may have a name."""
 
 
@@ -38,11 +37,13 @@ def rights_before(recipe: TouchedRecipe) -> Rights:
 def not_wider(case: Case) -> Iterator[Finding]:
     """A touched recipe may do no more than before, or people agree that it may."""
     for recipe, side in case.present:
-        if side.composed is not None:
-            for more in wider(rights_before(recipe), rights_of(side.composed)):
-                via = _source(side.composed, more)
-                message = f"'{recipe.name}' {more.text}{f' through its module {via!r}' if via else ''}"
-                yield finding(more.code, message, recipe.file, hint=HINT)
+        if side.composed is None:
+            continue
+        for more in wider(rights_before(recipe), rights_of(side.composed)):
+            via = _source(side.composed, more)
+            code = Code.DEPENDANT_WIDENS if recipe.only_locked else more.code
+            message = f"'{recipe.name}' {more.text}{f' through its module {via!r}' if via else ''}"
+            yield finding(code, message, recipe.file, hint=HINT)
 
 
 def _source(composed: Composed, more: Wider) -> str:

@@ -101,7 +101,9 @@ def _about(verdict: Verdict) -> Iterator[str]:
     if verdict.lane is not None:
         yield f"lane: {verdict.lane.name} ({verdict.lane.reason})"
         yield from (f"  {_demand(demand)}" for demand in verdict.lane.demands)
-    yield from (f"not run: {left.stage} ({left.reason})" for left in verdict.not_run if left.stage != "D online")
+    yield from (
+        f"not run: {left.stage} ({left.reason})" for left in verdict.not_run if left.stage != "D online"
+    )
     if verdict.fixed:
         yield f"mended: {', '.join(verdict.fixed)}; judge again after committing"
     what = ", ".join(verdict.recipes) or "no recipe"

@@ -15,7 +15,10 @@ LEVEL = {"error": "error", "human": "warning", "warning": "warning", "note": "no
 
 
 def as_sarif(verdict: Verdict, *, tool_version: str) -> str:
-    """One run with a rule for each code that was found. Skipped and tolerated findings are suppressed results."""
+    """One run with a rule for each code that was found.
+
+    What was skipped or tolerated is there as suppressed results.
+    """
     suppressed = [(f, "external") for f in verdict.skipped] + [(f, "inSource") for f in verdict.tolerated]
     found = [*verdict.findings, *(f for f, _ in suppressed)]
     codes = sorted({f.code for f in found})
@@ -34,7 +37,9 @@ def as_sarif(verdict: Verdict, *, tool_version: str) -> str:
         "tool": {"driver": {"name": "ohr gate", "semanticVersion": tool_version, "rules": rules}},
         "results": results,
         "columnKind": "unicodeCodePoints",
-        "properties": {key: document[key] for key in ("verdict", "base", "head", "stages", "lane", "may_approve")},
+        "properties": {
+            key: document[key] for key in ("verdict", "base", "head", "stages", "lane", "may_approve")
+        },
     }
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False)
 
@@ -51,6 +56,8 @@ def _result(found: Finding, codes: list[str]) -> dict[str, Any]:
     if found.file:
         place: dict[str, Any] = {"artifactLocation": {"uri": quote(found.file)}}
         if found.line:
-            place["region"] = {"startLine": found.line} | ({"startColumn": found.column} if found.column else {})
+            place["region"] = {"startLine": found.line} | (
+                {"startColumn": found.column} if found.column else {}
+            )
         result["locations"] = [{"physicalLocation": place}]
     return result

@@ -184,7 +184,8 @@ def _text(file: TouchedFile, content: bytes) -> Iterator[Finding]:
             Code.NOT_NFC, "the text is not in Unicode's composed form", path, hint="`ohr gate --fix` mends it"
         )
     for word in mixed_words(text):
-        message = f"the word '{word}' has letters from several scripts: {word.encode('ascii', 'backslashreplace').decode()}"
+        spelled = word.encode("ascii", "backslashreplace").decode()
+        message = f"the word '{word}' has letters from several scripts: {spelled}"
         yield finding(
             Code.MIXED_SCRIPTS,
             message,

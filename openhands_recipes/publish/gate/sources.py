@@ -126,7 +126,8 @@ def no_older_state(case: Case) -> Iterator[Finding]:
     for recipe, side in case.present:
         new, old = side.lock.lock, recipe.before.lock.lock if recipe.before else None
         if new and old and new.debian.release_date < old.debian.release_date:
-            message = f"Debian of {new.debian.release_date} is older than {old.debian.release_date} in the lock before"
+            message = f"Debian of {new.debian.release_date} is older than in the lock before"
+            message += f" ({old.debian.release_date})"
             hint = "the mirror may be behind, or hold back fixes: lock again with another one"
             yield finding(Code.OLDER_STATE, message, recipe.lock_file, hint=hint)
 

@@ -88,6 +88,8 @@ def kind_matches(case: Case) -> Iterator[Finding]:
 def locked(case: Case) -> Iterator[Finding]:
     """A recipe comes with its lock, fresh and as `ohr lock` wrote it."""
     for recipe, side in case.present:
+        if side.recipe is None:
+            continue  # what hides it is told by others
         facts, hint = side.lock, f"run `ohr lock {recipe.name}` and commit {recipe.lock_file}"
         if facts.lock is None and not facts.problem:
             yield finding(Code.NO_LOCK, f"recipe '{recipe.name}' has no lock", recipe.file, hint=hint)
@@ -98,8 +100,8 @@ def locked(case: Case) -> Iterator[Finding]:
             yield finding(Code.LOCK_BY_HAND, message, recipe.lock_file, hint=hint)
         if facts.stale:
             yield finding(Code.STALE_LOCK, facts.stale, recipe.lock_file, hint=facts.stale_hint or hint)
-        version = side.recipe.version if side.recipe else ""
-        if facts.lock is not None and not facts.stale and version and facts.lock.version != version:
+        version = side.recipe.version
+        if facts.lock is not None and not facts.stale and facts.lock.version != version:
             message = f"the lock is of version {facts.lock.version}, the recipe is {version}"
             yield finding(Code.STALE_LOCK, message, recipe.lock_file, hint=hint)
 
