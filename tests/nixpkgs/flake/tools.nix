@@ -39,6 +39,7 @@ let
       environment
       // {
         inherit name system stdenv;
+        outputs = [ "out" ]; # `nix develop` asks for it
         builder = "${bash}/bin/bash";
         args = [
           "-c"
