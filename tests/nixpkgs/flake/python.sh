@@ -10,6 +10,8 @@ for name in python3 python3.13; do
   printf '#!%s/bin/bash\nexec "%s/environment/bin/%s" "$@"\n' "$bash" "$out" "$name" >"$out/bin/$name"
 done
 ln -s python3 "$out/bin/python"
+mkdir -p "$out/lib"
+ln -s ../environment/lib/python3.13 "$out/lib/python3.13" # where nixpkgs' environments have their packages
 for library in $libraries; do
   for file in "$library"/lib/python3/dist-packages/*; do
     [ -e "$file" ] && ln -sfn "$file" "$out/environment/lib/python3.13/site-packages/"
