@@ -10,6 +10,8 @@ from openhands_recipes.cli.output import format_option, print_json, table
 from openhands_recipes.model.platform import PLATFORMS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from openhands_recipes.cli.world import World
     from openhands_recipes.flows.lock import LockChange, LockReport
     from openhands_recipes.model.platform import Platform
@@ -26,6 +28,14 @@ _MOST_LINES = 40
 @click.option(
     "--unsafe-expired-release", is_flag=True, help="Accept package lists whose Valid-Until has passed."
 )
+@click.option(
+    "--from",
+    "source",
+    type=click.Choice(["debian", "nixpkgs"]),
+    default="debian",
+    show_default=True,
+    help="What to pin: Debian, Python and npm packages, or the closure of the recipe's flake.",
+)
 @format_option()
 @click.pass_obj
 def command(  # noqa: PLR0913 - one parameter an option
@@ -35,17 +45,25 @@ def command(  # noqa: PLR0913 - one parameter an option
     update: bool,
     platforms: tuple[Platform, ...],
     unsafe_expired_release: bool,
+    source: str,
     output: str,
 ) -> None:
     """Pin every input of recipes by digest, their stale ancestors first.
 
-    Writes recipe.lock.json beside each recipe.yaml; prints what changed, as a package manager does.
+    Writes recipe.lock.json beside each recipe.yaml, with --from nixpkgs recipe.closure.json; prints what
+    changed, as a package manager does.
     """
     from openhands_recipes.flows.lock import LockOptions, lock  # noqa: PLC0415 - start-up time
 
     options = LockOptions(update=update, platforms=platforms, allow_expired=unsafe_expired_release)
     wanted = [world.store.name_of(name) for name in names]
-    reports = lock(world.workshop, wanted, options)
+    reports: Sequence[LockReport]
+    if source == "nixpkgs":
+        from openhands_recipes.flows.nix_lock import lock_closures  # noqa: PLC0415 - start-up time
+
+        reports = lock_closures(world.closure_shop, wanted, options)
+    else:
+        reports = lock(world.workshop, wanted, options)
     if output == "json":
         print_json([_as_json(report) for report in reports])
         return
@@ -60,10 +78,13 @@ def _as_json(report: LockReport) -> dict[str, object]:
         "changed": report.changed,
         "reason": report.reason,
         "changes": [vars(change) for change in report.changes],
+        **({"skipped": dict(report.skipped)} if report.skipped else {}),
     }
 
 
 def _tell(report: LockReport) -> None:
+    for platform, reason in report.skipped:
+        click.echo(f"{report.name}: not locked for {platform}: {reason}")
     if not report.changed:
         click.echo(f"{report.name}: {report.reason if report.reason == 'up to date' else 'nothing changed'}")
         return

@@ -53,6 +53,8 @@ class LockReport:
     changed: bool
     changes: tuple[LockChange, ...]
     reason: str
+    skipped: tuple[tuple[Platform, str], ...] = ()
+    """Platforms that could not be locked here, and why."""
 
 
 def lock(shop: Workshop, names: Sequence[str], options: LockOptions) -> tuple[LockReport, ...]:

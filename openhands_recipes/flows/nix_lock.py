@@ -7,7 +7,6 @@ where a binary cache has it ready; else it keeps the closure it has, if that is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from openhands_recipes.compile.nix.closure import (
     check_fresh_closure,
@@ -26,15 +25,7 @@ from openhands_recipes.model.nix import ClosureLock, ClosurePlatform
 from openhands_recipes.model.platform import Platform
 
 
-@dataclass(frozen=True)
-class ClosureReport(LockReport):
-    """What happened to one recipe's closure."""
-
-    skipped: tuple[tuple[Platform, str], ...] = ()
-    """Platforms that could not be locked here, and why."""
-
-
-def lock_closures(shop: ClosureShop, names: Sequence[str], options: LockOptions) -> tuple[ClosureReport, ...]:
+def lock_closures(shop: ClosureShop, names: Sequence[str], options: LockOptions) -> tuple[LockReport, ...]:
     """Lock the closures of recipes.
 
     Raises:
@@ -45,7 +36,7 @@ def lock_closures(shop: ClosureShop, names: Sequence[str], options: LockOptions)
     return tuple(_lock_one(shop, library, name, options) for name in dict.fromkeys(names))
 
 
-def _lock_one(shop: ClosureShop, library: Library, name: str, options: LockOptions) -> ClosureReport:
+def _lock_one(shop: ClosureShop, library: Library, name: str, options: LockOptions) -> LockReport:
     flake = compile_flake(library, name)
     stored = shop.store.closure(name)
     file = stored.file if stored else ""
@@ -55,7 +46,7 @@ def _lock_one(shop: ClosureShop, library: Library, name: str, options: LockOptio
     kept = dict(old.platforms) if old is not None and fresh else {}
     wanted = platforms if options.update else tuple(p for p in platforms if p not in kept)
     if not wanted:
-        return ClosureReport(name, file, False, (), "up to date")
+        return LockReport(name, file, False, (), "up to date")
     made, skipped = _closures(shop, library, flake, wanted, demanded=bool(options.platforms))
     new = ClosureLock(
         recipe=name,
@@ -66,12 +57,12 @@ def _lock_one(shop: ClosureShop, library: Library, name: str, options: LockOptio
         platforms=dict(sorted((kept | made).items())),
     )
     if not made:  # nothing was learned: at most the other platform's skips are told again
-        return ClosureReport(name, file, False, (), "up to date", skipped)
+        return LockReport(name, file, False, (), "up to date", skipped)
     content = write_closure(new)
     changed = stored is None or stored.content != content
     if changed:
         file = shop.store.write_closure(name, content)
-    return ClosureReport(name, file, changed, closure_changes(old, new), "", skipped)
+    return LockReport(name, file, changed, closure_changes(old, new), "", skipped)
 
 
 def _closures(

@@ -4,6 +4,7 @@
     calls.py    what a command of Nix is, and what came of it
     machine.py  runs the machine's Nix
     boxed.py    runs the Nix of our recipe `nix` in a sandbox, over an area of the cache
+    flakes.py   compiled flakes, where either can read them
     area.py     that area: one store a range of ids, shared by all runs; mending and clearing it
 
 Our own Nix is for one user and has no daemon: root of a user namespace owns `/nix`, which lies in the cache.

@@ -2,7 +2,8 @@
 
     <cache>/nix/<range>/lock     shared by all who use the store, alone for who mends or removes it
     <cache>/nix/<range>/nix/     what is `/nix` inside: the store, its database, fetched sources
-    <cache>/nix/roots/           what the machine's Nix must keep (links, nothing of ours)
+    <cache>/nix/roots/           what the machine's Nix must keep (links)
+    <cache>/nix/flakes/          compiled flakes
 
 Everything in a store can be made again, so a damaged one is mended by forgetting.
 """
@@ -21,7 +22,8 @@ from pathlib import Path
 
 from openhands_recipes.adapters.cache_dir import CacheDir, cache_error
 
-ROOTS = "roots"
+PLAIN = ("roots", "flakes")
+"""Folders that are no stores."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,11 @@ def clear(area: Path, *, unused_since: float | None = None) -> None:
         OSError: something cannot be removed.
     """
     for folder in sorted(area.iterdir()):
-        if folder.name != ROOTS:
+        if folder.name not in PLAIN:
             _clear_store(folder, unused_since)
     if unused_since is None:
-        shutil.rmtree(area / ROOTS, ignore_errors=True)
+        for name in PLAIN:
+            shutil.rmtree(area / name, ignore_errors=True)
         with suppress(OSError):  # a store in use stays, and with it the folder
             area.rmdir()
 

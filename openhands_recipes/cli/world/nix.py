@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from openhands_recipes.cli.platforms import this_platform
+from openhands_recipes.cli.platforms import host_platform, this_platform
 from openhands_recipes.cli.world.build import BuildDoors
 from openhands_recipes.errors import UsageError
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from openhands_recipes.adapters.nix.boxed import NixImage
     from openhands_recipes.adapters.nix.machine import FoundNix
     from openhands_recipes.flows.doctor import Check
+    from openhands_recipes.flows.nix_closure import ClosureShop
     from openhands_recipes.model.settings import BinaryCaches
     from openhands_recipes.ports import Ability, BoxFile
 
@@ -50,6 +51,20 @@ class NixDoors(BuildDoors):
         known = self.binary_caches
         caches = Caches(known.substituters, known.trusted_public_keys, only=found is None)
         return StoreNix(runner, steps, caches, nixpkgs=os.environ.get("OHR_NIXPKGS", ""))
+
+    @cached_property
+    def closure_shop(self) -> ClosureShop:
+        """The doors of locking and building from nixpkgs."""
+        from openhands_recipes.adapters.nix.flakes import FlakeFolders
+        from openhands_recipes.flows.nix_closure import ClosureShop
+
+        return ClosureShop(
+            store=self.store,
+            nix=lambda: self.nix,
+            flake_folder=FlakeFolders(self.cache).put,
+            progress=self.progress,
+            host=host_platform(),
+        )
 
     @cached_property
     def binary_caches(self) -> BinaryCaches:
