@@ -12,7 +12,7 @@ import io
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +22,7 @@ from openhands_recipes.adapters.atomic import atomic_write
 from openhands_recipes.adapters.blobs import BlobStore
 from openhands_recipes.adapters.cache_dir import CacheDir, cache_error
 from openhands_recipes.adapters.listing import dump_listing, load_listing
+from openhands_recipes.adapters.priority import step_back
 from openhands_recipes.errors import OutsideError, RecipesError, VerificationError
 from openhands_recipes.model.digest import Digest, hex_of
 from openhands_recipes.model.fragment import Entry, Fragment
@@ -34,6 +35,8 @@ Builder = Callable[[Iterable[tuple[Entry, Content]], IO[bytes], str], Fragment]
 OnDone = Callable[[Conversion, Fragment], None]
 
 WRITE_BUFFER = 1 << 20
+PRIORITY_STEPS = 5
+"""How far converting steps back: behind what is configured or compiled already, before packing."""
 _HEX = re.compile(r"^[0-9a-f]{64}$")
 
 
@@ -85,35 +88,27 @@ class FragmentStore:
     def convert(self, jobs: Iterable[Conversion], *, on_done: OnDone | None = None) -> dict[Digest, Fragment]:
         """Make many fragments at once; jobs may keep coming while earlier ones are worked on.
 
-        `on_done` is called from the caller's thread, once per job, in the order they are finished; what
-        is in the cache is finished at once. The first error ends everything.
+        `on_done` is called once per job, as soon as it is finished, from the thread that finished it; what
+        is in the cache is finished at once. The first error, also one of `on_done`, ends everything.
 
         Raises:
             VerificationError: a part is not what was promised, or its archive is malformed or wants to
                 escape the root; `where` names the part.
             OutsideError: the part is gone, or the cache cannot be written.
         """
-        running: dict[Future[Fragment], list[Conversion]] = {}
-        by_key: dict[Digest, Future[Fragment]] = {}
-        done: dict[Digest, Fragment] = {}
-
-        def collect(futures: Iterable[Future[Fragment]]) -> None:
-            for future in futures:
-                fragment = future.result()
-                for job in running.pop(future):
-                    done[job.key] = fragment
-                    if on_done is not None:
-                        on_done(job, fragment)
-
+        run = _Run(on_done)
         with _pool(self._workers) as pool:
             for job in jobs:
-                future = by_key.get(job.key) or pool.submit(self._convert, job)
-                by_key[job.key] = future
-                running.setdefault(future, []).append(job)
-                collect([future for future in running if future.done()])
-            while running:
-                collect(wait(running, return_when=FIRST_COMPLETED).done)
-        return {key: done[key] for key in by_key}
+                future = run.futures.get(job.key)
+                if future is None:
+                    future = run.futures[job.key] = pool.submit(self._convert, job)
+                run.tell_when_done(job, future)
+                run.look()
+            while pending := [future for future in run.futures.values() if not future.done()]:
+                wait(pending, return_when=FIRST_COMPLETED)
+                run.look()
+        run.look()
+        return {key: future.result() for key, future in run.futures.items()}
 
     def create(self, key: Digest, entries: Iterable[tuple[Entry, Content]]) -> Fragment:
         """A fragment from entries made or captured by us; one made before under this key is taken as is.
@@ -170,6 +165,35 @@ class FragmentStore:
             temporary.unlink(missing_ok=True)
         self._listings[key] = fragment
         return fragment
+
+
+class _Run:
+    """The conversions of one call, and who wants to hear of them."""
+
+    def __init__(self, on_done: OnDone | None) -> None:
+        self.futures: dict[Digest, Future[Fragment]] = {}
+        self._on_done = on_done
+        self._faults: list[BaseException] = []
+
+    def tell_when_done(self, job: Conversion, future: Future[Fragment]) -> None:
+        """Call `on_done` as soon as the conversion is finished; keep what goes wrong for `look`."""
+
+        def ended(future: Future[Fragment]) -> None:
+            try:
+                fragment = future.result()
+                if self._on_done is not None:
+                    self._on_done(job, fragment)
+            except CancelledError:
+                return
+            except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+                self._faults.append(error)
+
+        future.add_done_callback(ended)
+
+    def look(self) -> None:
+        """Raise the first error so far."""
+        if self._faults:
+            raise self._faults[0]
 
 
 class FragmentReader:
@@ -242,7 +266,9 @@ def _verify(source: io.BufferedReader, expected: str) -> None:
 @contextmanager
 def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
     """Threads; after an error, what has not started never does."""
-    pool = ThreadPoolExecutor(max(workers, 1), thread_name_prefix="convert")
+    pool = ThreadPoolExecutor(
+        max(workers, 1), thread_name_prefix="convert", initializer=step_back, initargs=(PRIORITY_STEPS,)
+    )
     try:
         yield pool
     finally:

@@ -9,7 +9,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
+from openhands_recipes.adapters.priority import step_back
+
 Encoder = Callable[[memoryview], bytes]
+
+PRIORITY_STEPS = 10
+"""How far packing steps back: layers are wanted at the end of a build, other work before it."""
 
 
 class Frames:
@@ -23,7 +28,9 @@ class Frames:
 
     def __init__(self, new_encoder: Callable[[], Encoder], *, workers: int, waiting: int) -> None:
         self._new_encoder = new_encoder
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="frame")
+        self._pool = ThreadPoolExecutor(
+            workers, thread_name_prefix="frame", initializer=step_back, initargs=(PRIORITY_STEPS,)
+        )
         self._slots = threading.Semaphore(workers + waiting)
         self._local = threading.local()
 

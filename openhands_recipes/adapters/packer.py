@@ -19,8 +19,9 @@ from typing import IO, Any, Protocol, cast
 from openhands_recipes.adapters.blobs import BlobStore
 from openhands_recipes.adapters.cache_dir import cache_error
 from openhands_recipes.adapters.fragments import FragmentStore
-from openhands_recipes.adapters.frames import Encoder, Frames
+from openhands_recipes.adapters.frames import PRIORITY_STEPS, Encoder, Frames
 from openhands_recipes.adapters.image_store import LocalImageStore
+from openhands_recipes.adapters.priority import step_back
 from openhands_recipes.errors import OutsideError
 from openhands_recipes.model.digest import Digest, hex_of
 from openhands_recipes.model.fragment import Fragment
@@ -119,7 +120,9 @@ class LayerPacker:
         beside = min(len(orders), 2 + self._workers // 4)
         ticks: queue.SimpleQueue[int] = queue.SimpleQueue()
         new_encoder = self._steps.codec(compression).new_encoder
-        pool = ThreadPoolExecutor(beside, thread_name_prefix="layer")
+        pool = ThreadPoolExecutor(
+            beside, thread_name_prefix="layer", initializer=step_back, initargs=(PRIORITY_STEPS,)
+        )
         try:
             with Frames(new_encoder, workers=self._workers, waiting=beside) as frames:
                 job = _Job(compression, frames, ticks.put)

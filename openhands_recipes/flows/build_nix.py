@@ -28,9 +28,9 @@ from openhands_recipes.compile.pack.store import MTIME, store_key
 from openhands_recipes.compile.pin import Chain, LockedLevel
 from openhands_recipes.compile.python.environment import USER_PREFIX
 from openhands_recipes.errors import UsageError
-from openhands_recipes.flows.build import stack_levels
 from openhands_recipes.flows.chain import Library
 from openhands_recipes.flows.fast_path import Built
+from openhands_recipes.flows.levels import stack_levels
 from openhands_recipes.flows.mounted import remember_trees
 from openhands_recipes.flows.packing import Packing
 from openhands_recipes.flows.stack import Stack, order_of, paths_of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,9 +12,9 @@ from openhands_recipes.compile.debian.placement import place
 from openhands_recipes.compile.oci.rules import CONFIGURE_VERSION
 from openhands_recipes.compile.pack.plan import PartSize, plan
 from openhands_recipes.compile.pin import LockedLevel
+from openhands_recipes.flows.ahead import fragments_of
 from openhands_recipes.flows.configure import DEBS_FOLDER, Account, DivertsError, LevelPackages, configure
-from openhands_recipes.flows.packing import Packing
-from openhands_recipes.flows.parts import deb_key, deb_part, fragments_of
+from openhands_recipes.flows.parts import deb_key, deb_part
 from openhands_recipes.flows.stack import Stack, order_of, paths_of, unpack
 from openhands_recipes.flows.workshop import Workshop
 from openhands_recipes.model.digest import Digest, digest_of_json, from_hex
@@ -90,17 +90,28 @@ def known_real(shop: Workshop, debian: DebianLevel) -> frozenset[str] | None:
     return frozenset(json.loads(record)) if record is not None else None
 
 
-def add_debian(shop: Workshop, stack: Stack, debian: DebianLevel, packing: Packing | None) -> None:
-    """Put a level's Debian layers on the stack; configures in the sandbox unless that was done before."""
+OnUnpacked = Callable[[tuple[LayerOrder, ...], frozenset[str]], None]
+"""Told the layers of a level's archives when their trees are there, and which packages those leave out."""
+
+
+def add_debian(
+    shop: Workshop, stack: Stack, debian: DebianLevel, on_unpacked: OnUnpacked | None = None
+) -> None:
+    """Put a level's Debian layers on the stack; configures in the sandbox unless that was done before.
+
+    `on_unpacked` is called before each attempt to configure; never, if that was done before.
+    """
     real = known_real(shop, debian)
     if real is None or shop.fragments.get(debian.key) is None:
-        real = _configure(shop, stack, debian, packing)
+        real = _configure(shop, stack, debian, on_unpacked)
     for order in debian_orders(debian, real):
         stack.add(order, debian=True)
     stack.configured = debian.key
 
 
-def _configure(shop: Workshop, stack: Stack, debian: DebianLevel, packing: Packing | None) -> frozenset[str]:
+def _configure(
+    shop: Workshop, stack: Stack, debian: DebianLevel, on_unpacked: OnUnpacked | None
+) -> frozenset[str]:
     fragments = fragments_of(shop, [deb_part(deb) for deb in debian.debs])
     below_orders = tuple(stack.debian)
     below = paths_of(shop, below_orders)
@@ -112,8 +123,8 @@ def _configure(shop: Workshop, stack: Stack, debian: DebianLevel, packing: Packi
         level = LevelPackages(packages, placement, _archives(shop, debian, placement.real_unpack))
         with shop.progress.stage("unpack", total=None):
             trees = unpack(shop, (*below_orders, *data))
-        if packing is not None:
-            packing.submit(data)  # while dpkg keeps one core busy, the other one compresses
+        if on_unpacked is not None:
+            on_unpacked(data, placement.real_unpack)
         try:
             with shop.progress.stage(f"configure {debian.level.name}") as stage:
                 changed = configure(

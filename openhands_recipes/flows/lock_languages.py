@@ -158,5 +158,5 @@ def debian_trees(shop: Workshop, chain: Sequence[LockedLevel], host: Platform) -
     for level in chain:
         debian = DebianLevel(level, host, stack.configured)
         if not debian.empty:
-            add_debian(shop, stack, debian, None)
+            add_debian(shop, stack, debian)
     return unpack(shop, tuple(stack.debian))

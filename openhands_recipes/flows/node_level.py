@@ -13,8 +13,9 @@ from openhands_recipes.compile.node.commands import command_links, executables
 from openhands_recipes.compile.node.lockfile import NodePackage, packages_for, placed, read_lockfile
 from openhands_recipes.compile.pack.plan import PartSize, plan
 from openhands_recipes.compile.pin import LockedLevel
+from openhands_recipes.flows.ahead import fragments_of
 from openhands_recipes.flows.lock_node import NodeBench, NodeWorld, lock_tarballs
-from openhands_recipes.flows.parts import Part, fragments_of, wanted_tarball
+from openhands_recipes.flows.parts import Part, wanted_tarball
 from openhands_recipes.flows.stack import Stack, order_of
 from openhands_recipes.flows.workshop import Workshop
 from openhands_recipes.model.digest import Digest, digest_of_json

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -15,7 +16,7 @@ from openhands_recipes.ports import LayerOrder, Stage
 
 
 class Packing:
-    """Hand in orders as soon as their fragments exist; collect the layers at the end."""
+    """Hand in orders as soon as their fragments exist, from any thread; collect the layers at the end."""
 
     def __init__(self, shop: Workshop, compression: Compression, stage: Stage | None = None) -> None:
         self._shop = shop
@@ -24,15 +25,17 @@ class Packing:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="pack")
         self._futures: dict[Digest, Future[Layer]] = {}
         self._reused: set[Digest] = set()
+        self._lock = threading.Lock()
 
     def submit(self, orders: Iterable[LayerOrder]) -> None:
         """Pack these too, unless they are packed or waiting already."""
-        for order in orders:
-            if order.key in self._futures:
-                continue
-            if self._shop.images.layer(order.key, self._compression) is not None:
-                self._reused.add(order.key)
-            self._futures[order.key] = self._pool.submit(self._pack, order)
+        with self._lock:
+            for order in orders:
+                if order.key in self._futures:
+                    continue
+                if self._shop.images.layer(order.key, self._compression) is not None:
+                    self._reused.add(order.key)
+                self._futures[order.key] = self._pool.submit(self._pack, order)
 
     def _pack(self, order: LayerOrder) -> Layer:
         (layer,) = self._shop.packer.pack([order], compression=self._compression, stage=self._stage)

@@ -21,10 +21,11 @@ from openhands_recipes.compile.python.environment import (
     scripts_of,
     site_packages,
 )
+from openhands_recipes.flows.ahead import fragments_of
 from openhands_recipes.flows.byte_compile import byte_compile, bytecode_entries, bytecode_key
 from openhands_recipes.flows.lock_languages import interpreter_version, workbench
 from openhands_recipes.flows.lock_python import USER
-from openhands_recipes.flows.parts import Part, fragments_of, wanted_wheel
+from openhands_recipes.flows.parts import Part, wanted_wheel
 from openhands_recipes.flows.sdist import rebuild
 from openhands_recipes.flows.stack import Stack, order_of, unpack
 from openhands_recipes.flows.workshop import Workshop
@@ -141,6 +142,15 @@ def wheel_parts(chain: Sequence[LockedLevel], platform: Platform) -> list[Part]:
         for wheel in environment.wheels
         if wheel.built_from is None
     ]
+
+
+def must_rebuild(shop: Workshop, chain: Sequence[LockedLevel], platform: Platform) -> bool:
+    """Whether wheels of the newest level must be built from their sources: in its own, configured Debian."""
+    return any(
+        wheel.built_from is not None and shop.fragments.get(environment.key(wheel)) is None
+        for environment in environments(chain, platform)
+        for wheel in environment.wheels
+    )
 
 
 def add_python(shop: Workshop, stack: Stack, chain: Sequence[LockedLevel], platform: Platform) -> None:
