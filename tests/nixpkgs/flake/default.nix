@@ -21,5 +21,5 @@ placeholders
     writeShellScriptBin
     writeText
     ;
-  standIn = import ./big.nix { inherit groups lib system; };
+  standIn = import ./big.nix { inherit groups system; };
 }
