@@ -16,10 +16,11 @@ from openhands_recipes.compile.pin import (
     read_lock,
 )
 from openhands_recipes.compile.recipe.compose import compose
-from openhands_recipes.compile.recipe.packages import parse_package_table, resolve_packages
+from openhands_recipes.compile.recipe.faults import error_of
+from openhands_recipes.compile.recipe.packages import parse_package_table, refusals, resolve_packages
 from openhands_recipes.compile.recipe.parse import ParsedRecipe, parse
 from openhands_recipes.compile.recipe.settings import parse_settings
-from openhands_recipes.errors import StaleLockError, UsageError
+from openhands_recipes.errors import ResolutionError, StaleLockError, UsageError
 from openhands_recipes.model.composed import Composed
 from openhands_recipes.model.package import PackageTable, ResolvedPackage
 from openhands_recipes.model.platform import Platform
@@ -75,7 +76,13 @@ class Library:
             waiting += [base.rpartition("/")[2].partition("@")[0] for base in recipe.recipe.extends]
 
     def packages(self, composed: Composed) -> tuple[ResolvedPackage, ...]:
-        """What the recipe's package names come to."""
+        """What the recipe's package names come to in Debian.
+
+        Raises:
+            ResolutionError: Debian lacks some, or the recipe says that it cannot be had from Debian.
+        """
+        if faults := refusals(composed, "debian"):
+            raise error_of(faults, ResolutionError)
         return resolve_packages(composed.packages, self.table)
 
     def platforms(self, composed: Composed) -> tuple[Platform, ...]:

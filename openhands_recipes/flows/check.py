@@ -15,6 +15,8 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from openhands_recipes.compile.nix.languages import parse_language_names
+from openhands_recipes.compile.nix.sources import source_faults
 from openhands_recipes.compile.recipe.compose import compose
 from openhands_recipes.compile.recipe.faults import TITLES, Code, Fault, in_reading_order
 from openhands_recipes.compile.recipe.lineage import bases_of
@@ -23,11 +25,13 @@ from openhands_recipes.compile.recipe.parse import Examined, ParsedRecipe, exami
 from openhands_recipes.compile.recipe.settings import parse_settings
 from openhands_recipes.compile.recipe.unions import own_requests
 from openhands_recipes.errors import InvalidRecipeError, ResolutionError, UsageError
-from openhands_recipes.model.package import PackageTable
+from openhands_recipes.model.flake import LanguageNames
+from openhands_recipes.model.package import PackageSource, PackageTable
 from openhands_recipes.ports import RecipeStore
 
 Format = Literal["text", "json", "github"]
 CHUNK = 250
+NO_NAMES = LanguageNames(python={}, npm={})
 POOL_FROM = 500
 """Below this many recipes, starting processes costs more than it gains."""
 
@@ -45,8 +49,12 @@ class Report:
         return not self.faults
 
 
-def check(store: RecipeStore, places: Sequence[str] = (), *, workers: int = 1) -> Report:
+def check(
+    store: RecipeStore, places: Sequence[str] = (), *, workers: int = 1, source: PackageSource = "debian"
+) -> Report:
     """Judge the recipes at some places; without any, all recipes of the project and its settings.
+
+    Packages are looked for in `source`, those of a recipe that is not available there in the other one.
 
     Raises:
         UsageError: a place is no recipe, or the project has none.
@@ -57,8 +65,10 @@ def check(store: RecipeStore, places: Sequence[str] = (), *, workers: int = 1) -
         raise UsageError("there is no recipe here", hint=hint)
     faults = [] if places else _settings_faults(store)
     table, wrong = _table(store)
-    faults += wrong
-    faults += _judge_in_chunks(Bench(store, table, frozenset(names)), names, workers)
+    language_names, wrong_names = _names(store)
+    faults += wrong + wrong_names
+    bench = Bench(store, table, frozenset(names), language_names, source)
+    faults += _judge_in_chunks(bench, names, workers)
     return Report(tuple(names), in_reading_order(faults))
 
 
@@ -69,6 +79,8 @@ class Bench:
     store: RecipeStore
     table: PackageTable | None
     checked: frozenset[str]
+    names: LanguageNames = NO_NAMES
+    source: PackageSource = "debian"
 
 
 def _judge_in_chunks(bench: Bench, names: Sequence[str], workers: int) -> list[Fault]:
@@ -169,7 +181,9 @@ def _judge_together(examined: Examined, bench: Bench, bases: Bases) -> list[Faul
         return [fault for fault in error.faults if isinstance(fault, Fault)]
     except InvalidRecipeError as error:
         return _broken_base(parsed, error, bench, bases)
-    return package_faults(composed.packages, bench.table) if bench.table is not None else []
+    if bench.table is None:
+        return []
+    return source_faults(composed, bench.table, bench.names, bench.source)
 
 
 def _judge_remainder(examined: Examined, parsed: ParsedRecipe, bench: Bench, bases: Bases) -> list[Fault]:
@@ -206,6 +220,16 @@ def _table(store: RecipeStore) -> tuple[PackageTable | None, list[Fault]]:
         return parse_package_table(stored.content, file=stored.file), []
     except InvalidRecipeError as error:
         return None, [fault for fault in error.faults if isinstance(fault, Fault)]
+
+
+def _names(store: RecipeStore) -> tuple[LanguageNames, list[Fault]]:
+    stored = store.nixlib().get("languages.toml")
+    if stored is None:
+        return NO_NAMES, []
+    try:
+        return parse_language_names(stored.content, file=stored.file), []
+    except InvalidRecipeError as error:
+        return NO_NAMES, [fault for fault in error.faults if isinstance(fault, Fault)]
 
 
 # --- how a report reads ------------------------------------------------------------------------------

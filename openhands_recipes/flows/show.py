@@ -6,11 +6,11 @@ import json
 from typing import Any, Literal, NamedTuple
 
 from openhands_recipes.compile.recipe.compose import compose
-from openhands_recipes.compile.recipe.packages import parse_package_table, resolve_packages
+from openhands_recipes.compile.recipe.packages import choose_packages, parse_package_table
 from openhands_recipes.compile.recipe.print import effective_document, origins_of, to_yaml
 from openhands_recipes.flows.check import Bases
 from openhands_recipes.model.composed import Composed, Origin
-from openhands_recipes.model.package import ResolvedPackage
+from openhands_recipes.model.package import ChosenPackage, PackageSource
 from openhands_recipes.ports import RecipeStore
 
 Format = Literal["text", "json", "yaml"]
@@ -37,12 +37,14 @@ def show(store: RecipeStore, name: str, form: Format) -> str:
     """
     composed = compose(name, Bases(store))
     stored = store.package_table()
-    packages = resolve_packages(composed.packages, parse_package_table(stored.content, file=stored.file))
+    table = parse_package_table(stored.content, file=stored.file)
+    source: PackageSource = "nixpkgs" if "debian" in composed.unavailable else "debian"
+    packages = choose_packages(composed.packages, table, source)
     match form:
         case "text":
             return _as_text(composed, packages)
         case "json":
-            return _as_json(composed, packages)
+            return _as_json(composed, packages, source)
         case "yaml":
             return _as_yaml(composed)
 
@@ -62,7 +64,7 @@ def _entries(composed: Composed, key: str, value: Any) -> list[Entry]:  # noqa: 
     return [Entry(key, "", value, origins_of(composed, key))]
 
 
-def _as_json(composed: Composed, packages: tuple[ResolvedPackage, ...]) -> str:
+def _as_json(composed: Composed, packages: tuple[ChosenPackage, ...], source: PackageSource) -> str:
     levels = [{"name": level.name, "version": level.version, "file": level.file} for level in composed.levels]
     document = effective_document(composed)
     return json.dumps(
@@ -72,7 +74,7 @@ def _as_json(composed: Composed, packages: tuple[ResolvedPackage, ...]) -> str:
             "version": composed.version,
             "lineage": levels,
             "recipe": document,
-            "packages": [{"name": p.name, "stream": p.stream, "debian": list(p.debian)} for p in packages],
+            "packages": [{"name": p.name, "stream": p.stream, source: list(p.names)} for p in packages],
             "origins": [
                 {"path": list(path), "origins": [_place(origin) for origin in origins]}
                 for path, origins in sorted(composed.origins.items())
@@ -104,7 +106,7 @@ def _as_yaml(composed: Composed) -> str:
     return "\n".join(lines)
 
 
-def _as_text(composed: Composed, packages: tuple[ResolvedPackage, ...]) -> str:
+def _as_text(composed: Composed, packages: tuple[ChosenPackage, ...]) -> str:
     """A table of values and origins; long values are shortened."""
     chain = " <- ".join(f"{level.name} {level.version}" for level in reversed(composed.levels))
     document = effective_document(composed)
@@ -128,9 +130,10 @@ def _as_text(composed: Composed, packages: tuple[ResolvedPackage, ...]) -> str:
     return "\n".join(lines)
 
 
-def _package(package: ResolvedPackage) -> str:
+def _package(package: ChosenPackage) -> str:
     name = f"{package.name} {package.stream}".rstrip()
-    return name if package.debian == (package.name,) else _short(f"{name} ({', '.join(package.debian)})")
+    same = package.names in {(package.name,), ()}
+    return name if same else _short(f"{name} ({', '.join(package.names)})")
 
 
 def _said(entry: Entry) -> str:

@@ -13,8 +13,8 @@ from openhands_recipes.flows.check import check
 from tests.recipe_texts import project
 
 HERE = Path(__file__).parent
-FROM_NIXPKGS = {Code.NOT_FROM_NIXPKGS, Code.NOT_IN_NIXPKGS}
-MADE_ELSEWHERE = {Code.TOO_LARGE, Code.PACKAGE_TABLE, Code.UNREADABLE} | FROM_NIXPKGS
+OTHER_SOURCES = {Code.NOT_FROM_SOURCE, Code.NOT_IN_NIXPKGS}
+MADE_ELSEWHERE = {Code.TOO_LARGE, Code.PACKAGE_TABLE, Code.UNREADABLE} | OTHER_SOURCES
 """Faults that no document has by itself: too large to keep, not a recipe's, or only with another source."""
 
 

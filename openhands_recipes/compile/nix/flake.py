@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from openhands_recipes.compile.nix.attributes import Attributes, attribute_faults, attributes_of
 from openhands_recipes.compile.nix.environment import split_environment, split_path, split_tests
 from openhands_recipes.compile.nix.languages import node_libraries, python_libraries
-from openhands_recipes.compile.recipe.faults import Code, Fault, error_of
+from openhands_recipes.compile.recipe.faults import Fault, error_of
+from openhands_recipes.compile.recipe.packages import refusals
 from openhands_recipes.errors import ResolutionError
 from openhands_recipes.model.composed import Composed
 from openhands_recipes.model.flake import (
@@ -35,11 +36,10 @@ def flake_data(
         ResolutionError: the recipe says that it cannot be had from nixpkgs, or nixpkgs lacks what it asks
             for; all of it.
     """
-    python, missing_python = python_libraries(composed, names, platforms)
-    node, missing_node = node_libraries(composed, names)
-    faults = _refusals(composed) or [*attribute_faults(composed, table), *missing_python, *missing_node]
-    if faults:
+    if faults := nixpkgs_faults(composed, table, names, platforms):
         raise error_of(faults, ResolutionError)
+    python, _ = python_libraries(composed, names, platforms)
+    node, _ = node_libraries(composed, names)
     attributes = attributes_of(composed, table)
     recipe = composed.recipe
     environment, variables = split_environment(composed.environment)
@@ -64,14 +64,15 @@ def flake_data(
     )
 
 
-def _refusals(composed: Composed) -> list[Fault]:
-    reason = composed.unavailable.get("nixpkgs")
-    if reason is None:
-        return []
-    message = f"recipe '{composed.name}' cannot be had from nixpkgs: {reason}"
-    hint = "use it with `--from debian`"
-    origins = composed.origins["unavailable", "nixpkgs"]
-    return [Fault(Code.NOT_FROM_NIXPKGS, message, o.file, o.line, o.column, hint=hint) for o in origins]
+def nixpkgs_faults(
+    composed: Composed, table: PackageTable, names: LanguageNames, platforms: Sequence[Platform]
+) -> list[Fault]:
+    """What `flake_data` would complain about."""
+    return refusals(composed, "nixpkgs") or [
+        *attribute_faults(composed, table),
+        *python_libraries(composed, names, platforms)[1],
+        *node_libraries(composed, names)[1],
+    ]
 
 
 def _language(name: str, attributes: Attributes, libraries: tuple[FlakeLibrary, ...]) -> FlakeLanguage | None:

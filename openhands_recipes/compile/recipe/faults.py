@@ -61,7 +61,7 @@ class Code(enum.StrEnum):
     UNAVAILABLE = "OHR052"
     PACKAGE_TABLE = "OHR053"
     UNREADABLE = "OHR070"
-    NOT_FROM_NIXPKGS = "OHR100"
+    NOT_FROM_SOURCE = "OHR100"
     NOT_IN_NIXPKGS = "OHR101"
 
 
@@ -111,7 +111,7 @@ TITLES: dict[Code, str] = {
     Code.UNAVAILABLE: "The source does not have it",
     Code.PACKAGE_TABLE: "The package table is malformed",
     Code.UNREADABLE: "The file cannot be read safely",
-    Code.NOT_FROM_NIXPKGS: "The recipe cannot be had from nixpkgs",
+    Code.NOT_FROM_SOURCE: "The recipe cannot be had from this source",
     Code.NOT_IN_NIXPKGS: "nixpkgs lacks a package of a language",
 }
 

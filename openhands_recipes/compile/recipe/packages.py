@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from openhands_recipes.compile.recipe.faults import Code, Fault, did_you_mean, error_of
 from openhands_recipes.compile.recipe.ranges import allows, version_of
 from openhands_recipes.errors import ResolutionError
-from openhands_recipes.model.composed import Origin, RequestedPackage
+from openhands_recipes.model.composed import Composed, Origin, RequestedPackage
 from openhands_recipes.model.package import (
     ChosenPackage,
     Omitted,
@@ -39,16 +39,16 @@ def parse_package_table(content: bytes, *, file: str) -> PackageTable:
         raise error_of([Fault(Code.PACKAGE_TABLE, f"not TOML: {error}", file)]) from error
     table, faults = {}, []
     for name, entry in document.items():
-        line = _line_of(content, name)
         try:
             table[name] = Package.model_validate(entry)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             place = ".".join(str(part) for part in first["loc"])
             message = f"package '{name}': {place}: {first['msg']}"
-            faults.append(Fault(Code.PACKAGE_TABLE, message, file, line, 1))
+            faults.append(Fault(Code.PACKAGE_TABLE, message, file, _line_of(content, name), 1))
             continue
         if problem := _problem(name, table[name]):
+            line = _line_of(content, name)
             faults.append(Fault(Code.PACKAGE_TABLE, f"package '{name}' {problem}", file, line, 1))
     if faults:
         raise error_of(faults)
@@ -113,6 +113,17 @@ def package_faults(
         if not isinstance(found, ChosenPackage):
             faults += found
     return faults
+
+
+def refusals(composed: Composed, source: PackageSource) -> list[Fault]:
+    """What levels say who cannot be had from a source at all (`unavailable`)."""
+    reason = composed.unavailable.get(source)
+    if reason is None:
+        return []
+    other = "nixpkgs" if source == "debian" else "debian"
+    message = f"recipe '{composed.name}' cannot be had from {source}: {reason}"
+    hint = f"take it from another source: --from {other}"
+    return [_fault(Code.NOT_FROM_SOURCE, message, o, hint) for o in composed.origins["unavailable", source]]
 
 
 def _choose(

