@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import builds, check, startup
+from bench import builds, check, gate, startup
 from bench.harness import TREE, Bench, LackingError, say, table, write_report
 from bench.pack import pack
 from bench.processes import FailedError
@@ -22,6 +22,7 @@ from bench.workshop import Workshop
 BENCHES: dict[str, Callable[[Workshop], Bench]] = {
     "help_time": startup.help_time,
     "check_10000": check.check_10000,
+    "gate_100000": gate.gate_100000,
     "build_cold": builds.build_cold,
     "build_again": builds.build_again,
     "push_noop": push_noop,

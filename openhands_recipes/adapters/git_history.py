@@ -3,8 +3,8 @@
 Everything is read by plumbing commands, which run no hook, filter or external program a repository may
 name. `refs/replace` is ignored, so what is judged is what the commit ids mean.
 
-`recipes/` may hold a hundred thousand folders. Its tree is read once a commit and searched as bytes;
-parsing it into objects would take longer than everything else.
+`recipes/` may hold a hundred thousand folders. Such a tree is searched as bytes; parsing it would take longer
+than everything else.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ ENTRY = re.compile(rb"([0-7]{5,6}) ([^\0]+)\0", re.DOTALL)
 MOST_COMMITS = 1000
 """A pull request with more is judged by its newest."""
 KEPT_TREES = 512
+LARGE = 2**18
+"""Bytes of a tree from which on it is searched instead of parsed."""
 BATCH = 5000
 """Recipes read at once: a few megabytes."""
 
@@ -38,7 +40,7 @@ class GitHistory:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._recipes = lru_cache(maxsize=4)(self._read_recipes)
+        self._raw_cached = lru_cache(maxsize=KEPT_TREES)(self._read_raw)
         self._tree_cached = lru_cache(maxsize=KEPT_TREES)(self._read_tree)
 
     @cached_property
@@ -130,10 +132,8 @@ class GitHistory:
 
     def recipe_tree(self, commit: str, name: str) -> str | None:
         """The tree of one recipe's folder."""
-        recipes = self._recipes(commit)
-        mark = FOLDER + b" " + name.encode("utf-8", "surrogateescape") + b"\0"
-        at = recipes.find(mark)
-        return recipes[at + len(mark) : at + len(mark) + len(commit) // 2].hex() if at >= 0 else None
+        recipes = self.recipes_id(commit)
+        return self._entry(recipes, name, (FOLDER,)) if recipes else None
 
     def recipe_trees(self, commit: str) -> dict[str, str]:
         """Every folder below `recipes/`, and its tree."""
@@ -220,14 +220,20 @@ class GitHistory:
         with _told(f"the commit {commit[:10]} cannot be read"):
             return _text(self._repo.git.get_object_header(f"{commit}^{{tree}}")[0])
 
-    def _read_recipes(self, commit: str) -> bytes:
-        tree = self._entry(self._tree_of_commit(commit), "recipes", (FOLDER,))
-        return self._object(tree, "tree") if tree else b""
+    def _recipes(self, commit: str) -> bytes:
+        tree = self.recipes_id(commit)
+        return self._raw_cached(tree) if tree else b""
+
+    def _read_raw(self, tree: str) -> bytes:
+        return self._object(tree, "tree")
 
     def _read_tree(self, tree: str) -> tuple[tuple[bytes, str, str], ...]:
-        return tuple(_entries(self._object(tree, "tree"), len(tree) // 2))
+        return tuple(_entries(self._raw_cached(tree), len(tree) // 2))
 
     def _entry(self, tree: str, name: str, modes: tuple[bytes, ...]) -> str | None:
+        raw = self._raw_cached(tree)
+        if len(raw) > LARGE:
+            return _searched(raw, name.encode("utf-8", "surrogateescape"), modes, len(tree) // 2)
         return next((i for mode, n, i in self._tree_cached(tree) if n == name and mode in modes), None)
 
     def _object(self, id_: str, kind: str) -> bytes:
@@ -254,6 +260,19 @@ def _answers(answers: bytes) -> Iterator[bytes | None]:
         else:
             yield None
             at = end + 1
+
+
+def _searched(tree: bytes, name: bytes, modes: tuple[bytes, ...], id_bytes: int) -> str | None:
+    """The id of an entry of a large tree, found as bytes.
+
+    A name that holds another entry's mode and name could be taken for it; no such name passes the gate.
+    """
+    for mode in modes:
+        mark = mode + b" " + name + b"\0"
+        at = tree.find(mark)
+        if at >= 0:
+            return tree[at + len(mark) : at + len(mark) + id_bytes].hex()
+    return None
 
 
 def _entries(tree: bytes, id_bytes: int) -> Iterator[tuple[bytes, str, str]]:

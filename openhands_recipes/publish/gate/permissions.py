@@ -21,9 +21,12 @@ SOCKET = ("docker.sock", "containerd.sock", "podman.sock", "crio.sock")
 HINT = "ask for the least, and say in the pull request why it is needed; two people must agree"
 PUBLIC_SUFFIX_PARTS = 2
 """`*.example.com` is one organisation's; `*.com` and `*.co.uk` are everybody's."""
-SHARED = frozenset(
-    ["amazonaws.com", "azurewebsites.net", "appspot.com", "cloudfront.net", "github.io", "githubusercontent.com", "herokuapp.com", "netlify.app", "pages.dev", "vercel.app", "web.app", "workers.dev", "windows.net"]
-)
+# fmt: off
+SHARED = frozenset({
+    "amazonaws.com", "azurewebsites.net", "appspot.com", "cloudfront.net", "github.io", "githubusercontent.com",
+    "herokuapp.com", "netlify.app", "pages.dev", "vercel.app", "web.app", "workers.dev", "windows.net",
+})
+# fmt: on
 """Domains below which anybody may have a name."""
 
 
