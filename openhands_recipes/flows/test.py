@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from openhands_recipes.compile.nix.image import SOURCE
 from openhands_recipes.compile.oci.config import StartSettings, start_settings
 from openhands_recipes.compile.oci.contents import Stacked
 from openhands_recipes.compile.oci.contract import Contents, Finding, check_contract
@@ -49,8 +50,9 @@ def test_image(shop: Workshop, composed: Composed, image: Image, *, options: Box
     start = start_settings(image)
     subject = _Subject(shop, trees_of(shop, image), composed, start, options)
     verdicts: list[Verdict] = []
-    with shop.progress.stage("tests", total=len(composed.tests)) as stage:
-        for test in composed.tests:
+    tests = tests_for(composed, start)
+    with shop.progress.stage("tests", total=len(tests)) as stage:
+        for test in tests:
             stage.note(test.name)
             verdicts.append(subject.run(test))
             stage.advance()
@@ -66,6 +68,12 @@ def test_image(shop: Workshop, composed: Composed, image: Image, *, options: Box
 
 
 test_image.__test__ = False  # type: ignore[attr-defined]  # pytest must not collect it
+
+
+def tests_for(composed: Composed, start: StartSettings) -> tuple[TestCase, ...]:
+    """The tests that make sense in an image; those of scope `debian` need Debian's packages."""
+    from_debian = start.labels.get(SOURCE, "debian") == "debian"
+    return tuple(test for test in composed.tests if from_debian or test.scope != "debian")
 
 
 def static_contract(shop: Workshop, image: Image, start: StartSettings) -> tuple[Finding, ...]:
