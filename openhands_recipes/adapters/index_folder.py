@@ -18,6 +18,8 @@ from openhands_recipes.errors import OutsideError
 from openhands_recipes.model.digest import Digest, hex_of
 
 TIMESTAMP = "metadata/timestamp.json"
+FEW = 64
+"""So many files are brought to the disk one by one; more are left to the system as a whole."""
 PATIENCE = 600.0
 """Seconds to wait for another process that changes the index."""
 
@@ -45,6 +47,7 @@ class IndexFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._made: set[str] = set()
+        self._written: list[str] = []
 
     def read(self, path: str) -> bytes | None:
         """A file's bytes, or None.
@@ -71,6 +74,7 @@ class IndexFolder:
                 (self.folder / place).mkdir(parents=True, exist_ok=True)
                 self._made.add(place)
             atomic_write(self.folder / path, content, durable=durable)
+            self._written.append(path)
         except OSError as error:
             raise self._error(error) from error
 
@@ -83,7 +87,16 @@ class IndexFolder:
 
     def settle(self) -> None:
         """Wait until everything written is on the disk: what names it comes next."""
-        os.sync()
+        written, self._written = self._written, []
+        if len(written) > FEW:
+            os.sync()
+            return
+        for path in {*written, *(str(Path(path).parent) for path in written)}:
+            descriptor = os.open(self.folder / path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
     def files(self, place: str) -> Iterator[str]:
         """Every file below a place, sorted."""

@@ -115,13 +115,13 @@ class Pace:
 class IndexFetcher(FetcherInterface):
     """Fetches for python-tuf, which bounds the length; the pace is bounded here.
 
-    Offline, `timestamp` is what it reads again, so that dates and signatures are checked as ever.
+    Offline, timestamp and snapshot are those `kept` before, so that dates and signatures are checked as ever.
     """
 
-    def __init__(self, source: IndexSource, pace: Pace, timestamp: Callable[[], bytes | None]) -> None:
+    def __init__(self, source: IndexSource, pace: Pace, kept: Callable[[str], bytes | None]) -> None:
         self._source = source
         self._pace = pace
-        self._timestamp = timestamp
+        self._kept = kept
         self.offline = False
 
     def _fetch(self, url: str) -> Iterator[bytes]:
@@ -150,9 +150,12 @@ class IndexFetcher(FetcherInterface):
             yield chunk
 
     def _known(self, path: str) -> bytes:
-        content = self._timestamp() if path == TIMESTAMP else None
+        if path.endswith(".root.json"):
+            raise DownloadHTTPError("no newer root is known", NOT_FOUND)
+        role = path.removesuffix(".json").rpartition(".")[2] if path != TIMESTAMP else "timestamp"
+        content = self._kept(role) if role in ("timestamp", "snapshot") else None
         if content is None:
-            raise DownloadHTTPError(f"{path} is not in the cache", NOT_FOUND)
+            raise DownloadError(f"{path} is not in the cache")
         return content
 
 

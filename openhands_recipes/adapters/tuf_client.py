@@ -117,7 +117,7 @@ class TufIndexReader:
         self._clock = clock
         self._rules = rules
         self._told: list[str] = []
-        self._fetcher = IndexFetcher(source, rules.pace, self._last_timestamp)
+        self._fetcher = IndexFetcher(source, rules.pace, self._kept)
         self._fetcher.offline = rules.offline
 
     @property
@@ -222,7 +222,7 @@ class TufIndexReader:
         try:
             return self._refreshed()
         except tuf.DownloadError as error:
-            if self._fetcher.offline or not _is_unreachable(error) or self._last_timestamp() is None:
+            if self._fetcher.offline or not _is_unreachable(error) or self._kept("timestamp") is None:
                 raise
             self._told.append(f"the index cannot be reached ({error}); using what was verified before")
             self._fetcher.offline = True
@@ -247,9 +247,9 @@ class TufIndexReader:
         updater.refresh()
         return updater
 
-    def _last_timestamp(self) -> bytes | None:
+    def _kept(self, role: str) -> bytes | None:
         try:
-            return (self._metadata / "timestamp.json").read_bytes()
+            return (self._metadata / f"{role}.json").read_bytes()
         except FileNotFoundError:
             return None
 
