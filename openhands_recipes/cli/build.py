@@ -10,10 +10,13 @@ import click
 from openhands_recipes.cli.building import have_image
 from openhands_recipes.cli.output import format_option, human_seconds, human_size, print_json, table
 from openhands_recipes.cli.platforms import platform_option
+from openhands_recipes.cli.source_option import source_option
+from openhands_recipes.flows.nix_fast_path import NixImage
 
 if TYPE_CHECKING:
     from openhands_recipes.cli.world import World
     from openhands_recipes.flows.fast_path import Built
+    from openhands_recipes.flows.nix_fast_path import Shape
     from openhands_recipes.model.image import Compression
     from openhands_recipes.model.platform import Platform
 
@@ -26,9 +29,7 @@ COMPRESSIONS = ("zstd", "gzip", "both")
 @click.option(
     "--layout", type=click.Path(path_type=Path, file_okay=False), help="Also write an OCI layout here."
 )
-@click.option(
-    "--from", "source", type=click.Choice(["debian"]), default="debian", help="Where packages come from."
-)
+@source_option
 @click.option(
     "--compression", type=click.Choice(COMPRESSIONS), default="zstd", show_default=True, help="Of the layers."
 )
@@ -40,17 +41,20 @@ def command(  # noqa: PLR0913 - one parameter an option
     names: tuple[str, ...],
     platform: Platform,
     layout: Path | None,
-    source: str,  # noqa: ARG001 - the only source yet; the option keeps scripts working when there are more
+    shape: Shape,
     compression: str,
     output: str,
 ) -> None:
     """Build the images of recipes from their locks: same lock, same digest, on every machine.
 
-    Needs no root, no Docker and no Nix. What was built before is recognised and not built again.
+    Needs no root, no Docker and no Nix on the machine. What was built before is recognised and not
+    built again.
     """
     kinds: tuple[Compression, ...] = ("zstd", "gzip") if compression == "both" else (compression,)  # type: ignore[assignment]  # click has checked it
     results = [
-        _build(world, world.store.name_of(name), platform, kind, layout, text=output == "text")
+        _build(
+            world, NixImage(world.store.name_of(name), platform, kind, shape), layout, text=output == "text"
+        )
         for name in names
         for kind in kinds
     ]
@@ -58,13 +62,13 @@ def command(  # noqa: PLR0913 - one parameter an option
         print_json(results[0] if len(results) == 1 else results)
 
 
-def _build(  # noqa: PLR0913 - the command's own parameters
-    world: World, name: str, platform: Platform, compression: Compression, layout: Path | None, *, text: bool
-) -> dict[str, Any]:
+def _build(world: World, wanted: NixImage, layout: Path | None, *, text: bool) -> dict[str, Any]:
     before = dict(world.progress.seconds)
     began = world.clock.monotonic()
-    with world.about(name, platform=platform) as subject:
-        built = have_image(world, name, platform=platform, compression=compression)
+    with world.about(wanted.name, platform=wanted.platform) as subject:
+        built = have_image(
+            world, wanted.name, platform=wanted.platform, compression=wanted.compression, shape=wanted.shape
+        )
         subject.version, subject.digest = built.image.version, built.image.digest
         subject.bytes = {"new": built.new_bytes, "reused": built.reused_bytes}
         if layout is not None:
@@ -72,7 +76,7 @@ def _build(  # noqa: PLR0913 - the command's own parameters
     seconds = {k: v - before.get(k, 0.0) for k, v in world.progress.seconds.items() if v > before.get(k, 0.0)}
     seconds["total"] = world.clock.monotonic() - began
     if text:
-        _tell(built, seconds, compression)
+        _tell(built, seconds, wanted.compression)
     return built.to_json(seconds)
 
 

@@ -9,11 +9,13 @@ import click
 from openhands_recipes.cli.building import have_image
 from openhands_recipes.cli.output import format_option, human_seconds, human_size, print_json
 from openhands_recipes.cli.platforms import this_platform
+from openhands_recipes.cli.source_option import source_option
 from openhands_recipes.model.platform import PLATFORMS
 from openhands_recipes.model.reference import RegistryAddress, parse_address
 
 if TYPE_CHECKING:
     from openhands_recipes.cli.world import World
+    from openhands_recipes.flows.nix_fast_path import Shape
     from openhands_recipes.flows.push import PushDoors, Pushed
     from openhands_recipes.model.image import Compression, Image
     from openhands_recipes.model.platform import Platform
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 @click.argument("names", nargs=-1, required=True)
 @click.option("--to", required=True, metavar="HOST[:PORT]/NAMESPACE", help="Registry and namespace.")
 @click.option("--plain-http", is_flag=True, help="The registry serves HTTP, not HTTPS.")
+@source_option
 @click.option("--platform", "platforms", type=click.Choice(PLATFORMS), multiple=True, help="Repeatable.")
 @click.option(
     "--compression",
@@ -41,6 +44,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     to: str,
     plain_http: bool,
     platforms: tuple[Platform, ...],
+    shape: Shape,
     compression: str,
     output: str,
 ) -> None:
@@ -56,7 +60,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     with world.registry(address, plain_http=plain_http) as registry:
         for name in names:
             for kind in kinds:
-                doors = _doors(world, registry, chosen, kind)
+                doors = _doors(world, registry, chosen, kind, shape)
                 results.append(_push(world, doors, world.store.name_of(name), address))
                 if output == "text":
                     _tell(results[-1])
@@ -66,13 +70,18 @@ def command(  # noqa: PLR0913 - one parameter an option
 
 
 def _doors(
-    world: World, registry: Registry, platforms: tuple[Platform, ...], compression: Compression
+    world: World,
+    registry: Registry,
+    platforms: tuple[Platform, ...],
+    compression: Compression,
+    shape: Shape,
 ) -> PushDoors:
     from openhands_recipes.flows.push import PushDoors  # noqa: PLC0415 - start-up time
 
     def images(name: str) -> tuple[Image, ...]:
         return tuple(
-            have_image(world, name, platform=one, compression=compression).image for one in platforms
+            have_image(world, name, platform=one, compression=compression, shape=shape).image
+            for one in platforms
         )
 
     return PushDoors(

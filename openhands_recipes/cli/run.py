@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from openhands_recipes.cli.sandbox_options import sandbox_options
+from openhands_recipes.cli.source_option import source_option
 
 if TYPE_CHECKING:
     from openhands_recipes.cli.world import World
+    from openhands_recipes.flows.nix_fast_path import Shape
 
 
 @click.command(
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 )
 @click.argument("name")
 @click.argument("argv", nargs=-1, type=click.UNPROCESSED, metavar="[-- CMD...]")
+@source_option
 @sandbox_options
 @click.pass_obj
 def command(  # noqa: PLR0913 - one parameter an option
@@ -31,6 +34,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     workdir: str | None,
     environment: tuple[str, ...],
     as_root: bool,
+    shape: Shape,
 ) -> None:
     """Run a command in a fresh sandbox of a recipe; without a command, what the image starts.
 
@@ -48,5 +52,6 @@ def command(  # noqa: PLR0913 - one parameter an option
         workdir=workdir,
         environment=environment,
         as_root=as_root,
+        shape=shape,
     )
     run_in_sandbox(world, request)

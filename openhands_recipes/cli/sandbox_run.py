@@ -15,6 +15,7 @@ from openhands_recipes.ports import Bind, BoxFile, BoxOptions
 
 if TYPE_CHECKING:
     from openhands_recipes.cli.world import World
+    from openhands_recipes.flows.nix_fast_path import Shape
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,14 @@ class SandboxRequest:
     workdir: str | None
     environment: tuple[str, ...]
     as_root: bool
+    shape: Shape
 
 
 def run_in_sandbox(world: World, request: SandboxRequest) -> None:
     """Run and leave with the command's exit code."""
     platform = this_platform()
     with world.about(request.name, platform=platform) as subject:
-        image = have_image(world, request.name, platform=platform).image
+        image = have_image(world, request.name, platform=platform, shape=request.shape).image
         subject.version, subject.digest = image.version, image.digest
     binds = tuple(_bind(text) for text in request.binds)
     shop = world.workshop

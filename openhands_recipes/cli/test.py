@@ -10,10 +10,12 @@ import click
 from openhands_recipes.cli.building import have_image
 from openhands_recipes.cli.output import format_option, human_seconds, print_json
 from openhands_recipes.cli.platforms import this_platform
+from openhands_recipes.cli.source_option import source_option
 from openhands_recipes.errors import TestFailureError
 
 if TYPE_CHECKING:
     from openhands_recipes.cli.world import World
+    from openhands_recipes.flows.nix_fast_path import Shape
     from openhands_recipes.flows.test import TestReport, Verdict
 
 _MOST_OUTPUT = 4000
@@ -24,15 +26,18 @@ _MOST_OUTPUT = 4000
 @click.option(
     "--engine", type=click.Choice(["namespaces", "docker"]), default="namespaces", show_default=True
 )
+@source_option
 @click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="Also write JUnit XML here.")
 @format_option()
 @click.pass_obj
-def command(world: World, *, names: tuple[str, ...], engine: str, junit: Path | None, output: str) -> None:
+def command(  # noqa: PLR0913 - one parameter an option
+    world: World, *, names: tuple[str, ...], engine: str, shape: Shape, junit: Path | None, output: str
+) -> None:
     """Prove images in a real sandbox: the recipe's own tests, the OpenHands contract, the living server.
 
     Builds what is not built yet. Exit code 1 when anything does not hold.
     """
-    reports = [_test(world, world.store.name_of(name), engine) for name in names]
+    reports = [_test(world, world.store.name_of(name), engine, shape) for name in names]
     if junit is not None:
         _write_junit(world, junit, reports)
     if output == "json":
@@ -47,7 +52,7 @@ def command(world: World, *, names: tuple[str, ...], engine: str, junit: Path | 
         )
 
 
-def _test(world: World, name: str, engine: str) -> TestReport:
+def _test(world: World, name: str, engine: str, shape: Shape) -> TestReport:
     from openhands_recipes.flows.chain import Library  # noqa: PLC0415
     from openhands_recipes.flows.proofs import keep_proof  # noqa: PLC0415
     from openhands_recipes.flows.test import test_image  # noqa: PLC0415
@@ -56,7 +61,7 @@ def _test(world: World, name: str, engine: str) -> TestReport:
     platform = this_platform()
     with world.about(name, platform=platform) as subject:
         shop = world.workshop if engine == "namespaces" else world.docker_workshop
-        image = have_image(world, name, platform=platform).image
+        image = have_image(world, name, platform=platform, shape=shape).image
         subject.version, subject.digest = image.version, image.digest
         composed = Library.of(shop.store).composed(name)
         report = test_image(shop, composed, image, options=BoxOptions())

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from openhands_recipes.compile.oci.config import start_settings
+from openhands_recipes.compile.oci.labels import LABEL
 from openhands_recipes.model.digest import Digest
 from openhands_recipes.model.image import Image, index_of
 from openhands_recipes.model.reference import RegistryAddress, tag_for
@@ -94,9 +96,17 @@ def order_of(images: tuple[Image, ...], to: RegistryAddress) -> PushOrder:
 
 
 def tag_of(image: Image) -> str:
-    """The version; the gzip twin of an image stands beside it as `<version>-gzip`."""
+    """The version; other kinds of the same recipe stand beside it: `<version>-nixpkgs`, `<version>-gzip`."""
     twin = any(layer.compression == "gzip" for layer in image.layers)
-    return tag_for(image.version) + ("-gzip" if twin else "")
+    return tag_for(image.version) + kind_of(image) + ("-gzip" if twin else "")
+
+
+def kind_of(image: Image) -> str:
+    """What the tag of an image over a closure says besides; nothing for Debian's."""
+    labels = start_settings(image).labels
+    if labels.get(f"{LABEL}.source") != "nixpkgs":
+        return ""
+    return "-nixpkgs-pure" if labels.get(f"{LABEL}.shape") == "pure" else "-nixpkgs"
 
 
 def mount_candidates(image: Image) -> dict[Digest, tuple[str, ...]]:

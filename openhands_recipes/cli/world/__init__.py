@@ -14,6 +14,7 @@ One file per field of work, each a class of doors; `World` is all of them. A com
 
 from __future__ import annotations
 
+from openhands_recipes.cli.world.closures import ClosureDoors
 from openhands_recipes.cli.world.flake import FlakeDoors
 from openhands_recipes.cli.world.gate import GateDoors
 from openhands_recipes.cli.world.index import IndexDoors
@@ -23,5 +24,5 @@ from openhands_recipes.cli.world.nix import NixDoors
 __all__ = ["World", "cores"]
 
 
-class World(NixDoors, FlakeDoors, GateDoors, IndexDoors):
+class World(ClosureDoors, NixDoors, FlakeDoors, GateDoors, IndexDoors):
     """The doors of one run, each imported when it is first asked for: a run pays for no other."""

@@ -58,7 +58,13 @@ class Scene:
         )
 
     def have_image(
-        self, _: World, name: str, *, platform: Platform, compression: Compression = "zstd"
+        self,
+        _: World,
+        name: str,
+        *,
+        platform: Platform,
+        compression: Compression = "zstd",
+        shape: str = "debian",  # noqa: ARG002 - the function's signature
     ) -> Any:
         self.built.append((name, platform, compression))
         layer = Layer(
