@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from openhands_recipes.adapters.nix.area import clear as clear_nix
 from openhands_recipes.errors import OutsideError, UsageError
 
 AREAS = {
@@ -22,9 +23,11 @@ AREAS = {
     "records": "facts about parts and levels",
     "sandbox": "unpacked trees for sandboxes",
     "docker": "trees for sandboxes that are containers",
+    "nix": "the store of our own Nix, compiled flakes",
     "uv": "metadata of Python packages",
     "partial": "unfinished downloads",
 }
+NIX = "nix"
 DAY = 86400.0
 
 
@@ -60,7 +63,7 @@ def clean(root: Path, *, clear_sandboxes: Callable[[], None]) -> None:
         clear_sandboxes()
     for name in AREAS:
         try:
-            shutil.rmtree(root / name)
+            (clear_nix if name == NIX else shutil.rmtree)(root / name)
         except FileNotFoundError:
             continue
         except OSError as error:
@@ -72,14 +75,16 @@ def clean(root: Path, *, clear_sandboxes: Callable[[], None]) -> None:
 def clean_unused(root: Path, days: float) -> None:
     """Remove downloads, fragments, layers and records that nobody has read or written for so many days.
 
-    Sandbox trees stay: what is in use cannot be told from when it was read.
+    Sandbox trees stay: what is in use cannot be told from when it was read. Stores of Nix go as a whole.
 
     Raises:
         UsageError: something lies there that we did not put there.
     """
     _refuse_strangers(root)
     limit = time.time() - days * DAY
-    for name in set(AREAS) - {"sandbox"}:
+    if (root / NIX).is_dir():
+        clear_nix(root / NIX, unused_since=limit)
+    for name in set(AREAS) - {"sandbox", NIX}:
         for entry in _files(root / name):
             status = entry.stat(follow_symlinks=False)
             if max(status.st_atime, status.st_mtime) < limit:

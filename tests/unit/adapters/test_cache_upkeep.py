@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 from pathlib import Path
@@ -68,3 +69,38 @@ def test_what_cannot_be_removed_is_told(cache: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("openhands_recipes.adapters.cache_upkeep.shutil.rmtree", refuse)
     with pytest.raises(OutsideError, match="could not be cleared"):
         clean(cache, clear_sandboxes=nothing)
+
+
+@pytest.fixture
+def nix(cache: Path) -> Path:
+    store = cache / "nix" / "1-1"
+    (store / "nix" / "store" / "hello" / "bin").mkdir(parents=True)
+    (store / "nix" / "store" / "hello" / "bin" / "hello").touch()
+    for folder in ("hello/bin", "hello"):
+        (store / "nix" / "store" / folder).chmod(0o555)
+    (store / "lock").touch()
+    (cache / "nix" / "flakes" / "ab").mkdir(parents=True)
+    return store
+
+
+def test_a_store_of_nix_is_removed_although_its_folders_are_read_only(cache: Path, nix: Path) -> None:
+    clean(cache, clear_sandboxes=nothing)
+    assert not nix.parent.exists()
+
+
+def test_a_store_of_nix_in_use_stays(cache: Path, nix: Path) -> None:
+    with (nix / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        clean(cache, clear_sandboxes=nothing)
+        assert (nix / "nix" / "store" / "hello" / "bin" / "hello").exists()
+    clean(cache, clear_sandboxes=nothing)
+    assert not nix.exists()
+
+
+def test_a_store_of_nix_that_nobody_used_for_so_long_goes_as_a_whole(cache: Path, nix: Path) -> None:
+    clean_unused(cache, 30)
+    assert (nix / "nix" / "store" / "hello").exists()
+    os.utime(nix / "lock", (0, time.time() - 40 * 86400))
+    clean_unused(cache, 30)
+    assert not nix.exists()
+    assert (cache / "nix" / "flakes").exists()
