@@ -17,17 +17,10 @@ from openhands_recipes.publish.gate.case import Case, TouchedRecipe
 from openhands_recipes.publish.gate.rules import Code, finding
 
 LOOKS = (
-    ("rn", "m"),
-    ("vv", "w"),
-    ("cl", "d"),
-    ("0", "o"),
-    ("1", "l"),
-    ("i", "l"),
-    ("5", "s"),
-    ("8", "b"),
-    ("2", "z"),
+    *(("0", "o"), ("1", "l"), ("i", "l"), ("5", "s"), ("8", "b"), ("2", "z")),
+    *(("rn", "m"), ("vv", "w"), ("cl", "d")),
 )
-"""What is read for what, in most fonts; all of one kind become the same."""
+"""What is read for what, in most fonts; all of one kind become the same. Single letters first."""
 SHORT = 5
 """Names up to this length are near only at distance 1: among few letters everything is near."""
 NUMBER = re.compile(r"-?[0-9]+$")
