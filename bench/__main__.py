@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import builds, check, gate, startup
+from bench import builds, check, gate, index_numbers, startup
 from bench.harness import TREE, Bench, LackingError, say, table, write_report
 from bench.pack import pack
 from bench.processes import FailedError
@@ -23,6 +23,12 @@ BENCHES: dict[str, Callable[[Workshop], Bench]] = {
     "help_time": startup.help_time,
     "check_10000": check.check_10000,
     "gate_100000": gate.gate_100000,
+    "index_full": index_numbers.index_full,
+    "index_changed": index_numbers.index_changed,
+    "index_cold": index_numbers.index_cold,
+    "index_again": index_numbers.index_again,
+    "index_memory": index_numbers.index_memory,
+    "index_search": index_numbers.index_search,
     "build_cold": builds.build_cold,
     "build_again": builds.build_again,
     "push_noop": push_noop,

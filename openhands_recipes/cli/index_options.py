@@ -29,7 +29,7 @@ def index_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options; the command gets them as `index`, an `IndexChoice`."""
     moments = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"])
     options = (
-        click.option("--index", "place", metavar="PLACE", envvar="OHR_INDEX",
+        click.option("--index", "index_place", metavar="PLACE", envvar="OHR_INDEX",
                      help="URL, folder or oci://HOST/REPOSITORY; else that of registry.yaml."),
         click.option("--index-root", type=click.Path(path_type=Path, dir_okay=False), envvar="OHR_INDEX_ROOT",
                      help="Trusted root of the index, else that of registry.yaml."),
@@ -43,7 +43,7 @@ def index_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def with_choice(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - click hands anything on
         as_of: datetime | None = kwargs.pop("as_of")
         choice = IndexChoice(
-            place=kwargs.pop("place"),
+            place=kwargs.pop("index_place"),
             root=kwargs.pop("index_root"),
             offline=kwargs.pop("offline"),
             as_of=as_of.replace(tzinfo=UTC) if as_of else None,

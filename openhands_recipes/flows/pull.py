@@ -117,7 +117,7 @@ def _prove(doors: PullDoors, bundle: bytes, *, subject: Digest, kind: str) -> st
         code = BAD_SIGNATURE if kind == "signature" else BAD_ATTESTATION
         raise VerificationError(
             f"the {kind} of this release is not believed: {error.message}",
-            where=f"{doors.repository}@{subject}", hint=error.hint, code=error.code or code,
+            where=f"{doors.repository}@{subject}", hint=error.hint, code=code,
         ) from error  # fmt: skip
     return kind
 

@@ -75,7 +75,8 @@ def test_a_change_log_extended_piece_by_piece_is_the_one_made_at_once(cuts: list
     for start, end in zip([0, *sorted(cuts)], [*sorted(cuts), len(changes)], strict=True):
         head = kept(blobs, head, changes[start:end])
     assert head == kept({}, ChangeHead(), sorted(changes))
-    told, last = [], head.last
+    told: list[Change] = []
+    last = head.last
     while last is not None:
         segment = read_segment(blobs[last])
         told = [*segment.changes, *told]

@@ -95,7 +95,8 @@ class IndexDoors(ReleaseDoors):
         """
         from openhands_recipes.adapters.tuf_client import ReadingRules, TufIndexReader
 
-        trusted = self.trusted_index(choice)
+        said_all = choice.place is not None and choice.root is not None and not choice.registry
+        trusted = None if said_all else self.trusted_index(choice)
         place = choice.place or (trusted.url if trusted else None)
         if place is None:
             raise UsageError(
