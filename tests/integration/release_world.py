@@ -164,6 +164,31 @@ def native_registry() -> Iterator[str]:
         process.wait(timeout=10)
 
 
+@contextlib.contextmanager
+def zot_registry(folder: Path) -> Iterator[str]:
+    """A zot that is installed here; its Go module is not always to be had."""
+    program = shutil.which("zot")
+    if program is None:
+        pytest.skip(f"{LACKS}zot")
+    port = free_port()
+    folder.mkdir(parents=True)
+    config = folder / "config.json"
+    settings = {
+        "distSpecVersion": "1.1.1",
+        "storage": {"rootDirectory": str(folder / "storage")},
+        "http": {"address": "127.0.0.1", "port": str(port)},
+        "log": {"level": "error"},
+    }
+    config.write_text(json.dumps(settings))
+    process = subprocess.Popen([program, "serve", config], stdout=subprocess.DEVNULL)
+    try:
+        _wait(f"127.0.0.1:{port}")
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
 def _native_program() -> Path:
     source, program = TREE / "tests" / "data" / "native_registry", CACHE / "go" / "native_registry"
     go = shutil.which("go")
