@@ -2,8 +2,8 @@
 
     .venv/bin/python -m tests.nixpkgs.attributes nixpkgs-attrs.json.gz
 
-The argument is a list of the real nixpkgs: `sets` of names and versions, `top` and those of languages. Names it
-does not know keep the version they have here already.
+The argument is a list of the real nixpkgs: `sets` of names and versions, `top` and those of languages. Names
+it does not know keep the version they have here already.
 """
 
 from __future__ import annotations

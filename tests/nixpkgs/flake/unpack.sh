@@ -34,7 +34,7 @@ rmdir "$out"/* 2>/dev/null || true
 
 # --- links that led through /usr, or to another package ---------------------------------------------
 plain() { # a path as it is here: without /usr and the folder of the architecture, folders up taken away
-  printf '%s\n' "$1" | sed -E 's#^/?usr/##; s#^/##; s#[^/]+-linux-gnu/##; :up; s#(^|/)[^/.][^/]*/\.\./#\1#; t up'
+  printf '%s\n' "$1" | sed -E 's#^/?usr/##; s#^/##; s#[^/]+-linux-gnu/##; :up; s#(^|/)[^/.][^/]*/\.\./#\1#; t up; s#^(\.\./)+##'
 }
 find "$out" -type l | while read -r link; do
   [ -e "$link" ] && continue
