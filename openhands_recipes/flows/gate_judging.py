@@ -23,7 +23,7 @@ from openhands_recipes.model.composed import Composed
 from openhands_recipes.model.gate import Finding
 from openhands_recipes.model.lock import Lock
 from openhands_recipes.model.recipe import Recipe
-from openhands_recipes.publish.gate.case import CHANGELOG, LockFacts, Side
+from openhands_recipes.publish.gate.case import CHANGELOG, FLAKE, LockFacts, Side
 
 V = TypeVar("V")
 
@@ -124,7 +124,20 @@ class Shelf:
             composed=composed,
             lock=self.lock_facts(name, composed) if with_lock else self.plain_lock(name),
             changelog=changelog.decode("utf-8", "replace"),
+            stale_flake=with_lock and self.stale_flake(name),
         )
+
+    def stale_flake(self, name: str) -> bool:
+        """Whether a committed flake.json is not what the recipe compiles to."""
+        committed = self.store.file(f"recipes/{name}/{FLAKE}")
+        if committed is None:
+            return False
+        from openhands_recipes.flows.flake import compile_flake  # noqa: PLC0415 - few recipes have one
+
+        try:
+            return compile_flake(self.library, name).files["recipe.json"] != committed
+        except RecipesError:
+            return False  # a fault of the recipe, told as such
 
     def plain_lock(self, name: str) -> LockFacts:
         """The lock alone, not compared with anything."""

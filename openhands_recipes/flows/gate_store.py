@@ -98,6 +98,8 @@ class CommitStore:
         """The Nix library of the merged tree."""
         paths = self._history.folder(self._commit, "nixlib")
         texts = {path: self.file(path) for path in paths}
+        if not paths and self._library is not None:
+            return self._library.nixlib()
         return {p.partition("/")[2]: StoredText(p, text) for p, text in texts.items() if text is not None}
 
     def closure(self, name: str) -> StoredText | None:

@@ -78,7 +78,14 @@ class GateSettings(Model):
     schema_: Literal[1] = Field(default=1, alias="schema", description="Schema number of this document: 1.")
     limits: Limits = Field(default=Limits(), description="Sizes and counts.")
     files: tuple[FileName, ...] = Field(
-        default=("recipe.yaml", "recipe.lock.json", "recipe.closure.json", "CHANGELOG.md", "README.md"),
+        default=(
+            "recipe.yaml",
+            "recipe.lock.json",
+            "recipe.closure.json",
+            "flake.json",
+            "CHANGELOG.md",
+            "README.md",
+        ),
         description="Files a recipe's folder may hold.",
     )
     names: Names = Field(default=Names(), description="Names of new recipes, reserved and protected.")

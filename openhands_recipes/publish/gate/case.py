@@ -15,8 +15,9 @@ from openhands_recipes.model.owners import Owners
 from openhands_recipes.model.recipe import Recipe
 
 RECIPE, LOCK, CLOSURE, CHANGELOG = "recipe.yaml", "recipe.lock.json", "recipe.closure.json", "CHANGELOG.md"
-LOCKED = frozenset({LOCK, CLOSURE})
-"""What changes when a recipe is only locked again."""
+FLAKE = "flake.json"
+LOCKED = frozenset({LOCK, CLOSURE, FLAKE})
+"""What is derived from a recipe and its modules: all that changes when it is only locked again."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,8 @@ class Side:
     composed: Composed | None = None
     lock: LockFacts = LockFacts()
     changelog: str = ""
-    fixed_text: bytes | None = None
-    """The recipe's text in canonical form, if that is another one."""
-    problems: tuple[str, ...] = ()
-    """What is not canonical, in words."""
+    stale_flake: bool = False
+    """Whether its flake.json is there and not what it compiles to."""
 
 
 @dataclass(frozen=True)

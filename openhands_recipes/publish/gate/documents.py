@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from openhands_recipes.model.gate import Finding
-from openhands_recipes.publish.gate.case import RECIPE, Case
+from openhands_recipes.publish.gate.case import FLAKE, RECIPE, Case
 from openhands_recipes.publish.gate.rules import Code, finding
 from openhands_recipes.publish.gate.texts import as_text, canonical_problems, has_schema_line
 
@@ -32,4 +32,14 @@ def canonical_form(case: Case) -> Iterator[Finding]:
                 yield finding(Code.NOT_CANONICAL, problem, recipe.file, hint=FIX)
 
 
-DOCUMENTS: tuple[Callable[[Case], Iterator[Finding]], ...] = (checked, canonical_form)
+def flake_is_fresh(case: Case) -> Iterator[Finding]:
+    """Where a recipe's flake data is committed, it is what the recipe compiles to."""
+    for recipe, side in case.present:
+        if side.stale_flake:
+            file = recipe.folder + FLAKE
+            message = f"{FLAKE} is not what recipe '{recipe.name}' compiles to"
+            hint = f"put the recipe.json of `ohr flake {recipe.name}` there"
+            yield finding(Code.STALE_FLAKE, message, file, hint=hint)
+
+
+DOCUMENTS: tuple[Callable[[Case], Iterator[Finding]], ...] = (checked, canonical_form, flake_is_fresh)

@@ -23,8 +23,9 @@ PUBLIC_SUFFIX_PARTS = 2
 """`*.example.com` is one organisation's; `*.com` and `*.co.uk` are everybody's."""
 # fmt: off
 SHARED = frozenset({
-    "amazonaws.com", "azurewebsites.net", "appspot.com", "cloudfront.net", "github.io", "githubusercontent.com",
-    "herokuapp.com", "netlify.app", "pages.dev", "vercel.app", "web.app", "workers.dev", "windows.net",
+    "amazonaws.com", "azurewebsites.net", "appspot.com", "cloudfront.net", "github.io",
+    "githubusercontent.com", "herokuapp.com", "netlify.app", "pages.dev", "vercel.app", "web.app",
+    "workers.dev", "windows.net",
 })
 # fmt: on
 """Domains below which anybody may have a name."""

@@ -47,6 +47,7 @@ class Code(enum.StrEnum):
     STALE_LOCK = "OHR229"
     LOCK_BY_HAND = "OHR230"
     FIRST_VERSION = "OHR231"
+    STALE_FLAKE = "OHR232"
     NO_DESCRIPTION = "OHR240"
     LICENCE_CHANGED = "OHR241"
     NO_CONSENT = "OHR242"
@@ -151,6 +152,7 @@ RULES: dict[Code, Rule] = {
     Code.STALE_LOCK: Rule("B", "error", "The lock is stale"),
     Code.LOCK_BY_HAND: Rule("B", "error", "The lock is not what `ohr lock` writes"),
     Code.FIRST_VERSION: Rule("B", "error", "A strange first version"),
+    Code.STALE_FLAKE: Rule("B", "error", "The flake's data is stale"),
     Code.NO_DESCRIPTION: Rule("C", "error", "No description"),
     Code.LICENCE_CHANGED: Rule("C", "human", "The licence changes"),
     Code.NO_CONSENT: Rule("C", "human", "A new maintainer has not agreed", demand="consent"),
