@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from openhands_recipes.cli.output import format_option, human_seconds, human_size, print_json
+from openhands_recipes.cli.refreshing import index_places as index_places_of
+from openhands_recipes.cli.refreshing import refresh_options, refresher
 from openhands_recipes.model.platform import PLATFORMS
 from openhands_recipes.model.reference import parse_address
 
@@ -54,6 +56,7 @@ def signing_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--unsafe-untested", is_flag=True, help="Release without test results; the record says so.")
 @signing_options
+@refresh_options
 @format_option()
 @click.pass_obj
 def command(  # noqa: PLR0913 - one parameter an option
@@ -67,6 +70,8 @@ def command(  # noqa: PLR0913 - one parameter an option
     key: Path | None,
     keyless: bool,
     actor: str | None,
+    index_places: tuple[str, ...],
+    index_keys: tuple[Path, ...],
     output: str,
     **wished: Any,  # noqa: ANN401 - what goes into Wishes
 ) -> None:
@@ -79,11 +84,12 @@ def command(  # noqa: PLR0913 - one parameter an option
     from openhands_recipes.flows.release import ReleaseDoors  # noqa: PLC0415
 
     address = parse_address(to)
-    signer = world.signer(key, keyless=keyless)
+    signer, ledger = world.signer(key, keyless=keyless), world.ledger(place)
+    places = index_places_of(index_places, index_keys, plain_http=plain_http)
     results: list[Released] = []
     with world.artifacts(address, plain_http=plain_http) as registry:
         doors = ReleaseDoors(
-            ledger=world.ledger(place),
+            ledger=ledger,
             registry=registry,
             blobs=world.image_store.blob,
             signer=signer,
@@ -91,6 +97,7 @@ def command(  # noqa: PLR0913 - one parameter an option
             actor=world.actor(actor),
             progress=world.progress,
             clock=world.clock,
+            refresh_index=refresher(world, ledger, signer, places),
         )
         for name in names:
             results.append(_release(world, doors, world.store.name_of(name), address, Wishes(**wished)))

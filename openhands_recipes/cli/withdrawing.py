@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from openhands_recipes.cli.output import format_option, print_json
+from openhands_recipes.cli.refreshing import index_places as index_places_of
+from openhands_recipes.cli.refreshing import refresh_options, refresher
 from openhands_recipes.cli.release import signing_options
 
 if TYPE_CHECKING:
@@ -22,7 +24,9 @@ def withdrawal(state: StateName, short_help: str, text: str) -> click.Command:
     @click.argument("release", metavar="NAME@VERSION[-rN]")
     @click.option("--reason", required=True, help="One line that users will read.")
     @click.option("--successor", metavar="NAME@VERSION", help="What to use instead.")
+    @click.option("--plain-http", is_flag=True, help="The registry of --index oci:// serves HTTP, not HTTPS.")
     @signing_options
+    @refresh_options
     @format_option()
     @click.pass_obj
     def command(  # noqa: PLR0913 - one parameter an option
@@ -35,16 +39,22 @@ def withdrawal(state: StateName, short_help: str, text: str) -> click.Command:
         key: Path | None,
         keyless: bool,
         actor: str | None,
+        plain_http: bool,
+        index_places: tuple[str, ...],
+        index_keys: tuple[Path, ...],
         output: str,
     ) -> None:
         from openhands_recipes.flows.withdraw import Withdrawal, WithdrawDoors, withdraw  # noqa: PLC0415
 
+        signer, ledger = world.signer(key, keyless=keyless), world.ledger(place)
+        places = index_places_of(index_places, index_keys, plain_http=plain_http)
         doors = WithdrawDoors(
-            ledger=world.ledger(place),
-            signer=world.signer(key, keyless=keyless),
+            ledger=ledger,
+            signer=signer,
             actor=world.actor(actor),
             progress=world.progress,
             clock=world.clock,
+            refresh_index=refresher(world, ledger, signer, places),
         )
         with world.about(release.partition("@")[0], release.partition("@")[2]):
             changed = withdraw(doors, Withdrawal(release, state, reason, successor))

@@ -93,6 +93,14 @@ class ReleaseDoors(BuildDoors):
 
         return read_public_key(path)
 
+    def public_keys_of(self, signer: Signer) -> tuple[PublicKey, ...]:
+        """The public half of a signer's key; nothing for one who is known by a certificate."""
+        from openhands_recipes.adapters.keys import FileSigningKey
+        from openhands_recipes.flows.release_signer import KeySigner
+
+        key = signer.key if isinstance(signer, KeySigner) else None
+        return (key.public,) if isinstance(key, FileSigningKey) else ()
+
     def origin(self) -> Origin:
         """Where the recipes come from and who builds: Git, and what GitHub Actions says of itself."""
         from openhands_recipes.adapters.git_source import commit_of
