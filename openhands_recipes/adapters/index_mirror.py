@@ -38,6 +38,7 @@ class MirrorReport:
 
     files: int = 0
     bytes: int = 0
+    bins: int = 0
 
 
 class IndexMirror:
@@ -58,6 +59,7 @@ class IndexMirror:
         """
         with self._site.locked():
             trusted = self._reader.trusted_files()
+            self._report.bins = len(trusted.bins)
             for name in trusted.bins:
                 self._bin(trusted, name)
                 stage.advance()
@@ -126,6 +128,8 @@ class IndexMirror:
         return bytes(content)
 
     def _keep(self, path: str, content: bytes) -> None:
+        if self._site.read(path) == content:
+            return
         self._site.write(path, content)
         self._report.files += 1
         self._report.bytes += len(content)

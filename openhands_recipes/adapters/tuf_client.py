@@ -121,6 +121,11 @@ class TufIndexReader:
         self._fetcher.offline = rules.offline
 
     @property
+    def identity(self) -> str:
+        """Where it is and by which root it is believed."""
+        return f"{self._source.where} {digest_of(self._root)}"
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What the user must know of how it was read."""
         return tuple(self._told)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from openhands_recipes.cli.index_options import IndexChoice
-from openhands_recipes.cli.output import format_option, print_json, table
+from openhands_recipes.cli.index_options import IndexChoice, index_options
+from openhands_recipes.cli.output import format_option, human_size, print_json, table
 from openhands_recipes.errors import VerificationError
 
 if TYPE_CHECKING:
@@ -219,6 +219,26 @@ def verify(world: World, *, folder: Path, max_age: float | None, output: str) ->
     )
     if report.stray:
         world.say(f"{len(report.stray)} blobs are named by nothing any more")
+
+
+@command.command(short_help="Copy an index to a folder or a registry.")
+@click.option("--to", "target", required=True, metavar="DIR|oci://HOST/REPOSITORY", help="Where to.")
+@index_options
+@format_option()
+@click.pass_obj
+def mirror(world: World, *, target: str, index: IndexChoice, output: str) -> None:
+    """Copy an index byte for byte, only what is new: whoever reads the copy verifies it like the original.
+
+    Everything is verified on the way. A copy that breaks off still is the older index, whole.
+    """
+    from openhands_recipes.cli.mirroring import mirror_index  # noqa: PLC0415 - start-up time
+
+    copied = mirror_index(world, index, target)
+    if output == "json":
+        print_json({"schema": 1, "to": target} | vars(copied))
+        return
+    sent = f"; {copied.bins_sent} of {copied.bins} bins sent" if target.startswith("oci://") else ""
+    click.echo(f"{target}: {copied.files} files, {human_size(copied.bytes)} are new{sent}")
 
 
 def _tell(world: World, published: Published) -> None:

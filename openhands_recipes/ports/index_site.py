@@ -118,6 +118,10 @@ class IndexReader(Protocol):
     """An index somebody else publishes: everything it returns is verified."""
 
     @property
+    def identity(self) -> str:
+        """Where it is and by which root it is believed; the same as long as both are."""
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What the user must know of how it was read: offline, or as of an earlier date."""
 

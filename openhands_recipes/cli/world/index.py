@@ -152,6 +152,10 @@ class IndexDoors(ReleaseDoors):
         known = CredentialStore(environment=os.environ, home=Path.home())
         return OciImages(address, plain_http=plain_http, credentials=known.find, blobs=self.blobs)
 
+    def index_copy_folder(self, reader: IndexReader) -> Path:
+        """Where the cache keeps a copy of an index."""
+        return self.cache.folder("index-copies", hashlib.sha256(reader.identity.encode()).hexdigest()[:32])
+
     def copy_index(self, reader: IndexReader, folder: Path) -> MirrorReport:
         """Bring a copy of an index up to date, verified."""
         from openhands_recipes.adapters.index_folder import IndexFolder
