@@ -78,7 +78,7 @@ let
   holds =
     clause:
     let
-      parsed = builtins.match "(===|==|!=|~=|>=|<=|>|<|=|\\^|~|)v?([0-9*xX][^=<>!~^|]*)" clause;
+      parsed = builtins.match "(===|==|!=|~=|>=|<=|>|<|=|\\^|~|)v?([0-9*xX][^=<>~^|&]*)" clause;
     in
     if parsed == null then
       refuse
@@ -100,5 +100,7 @@ let
     in
     builtins.filter (clause: clause != "") (words tied);
   alternatives = builtins.filter builtins.isString (builtins.split "[|][|]" range);
+  answers = map (alternative: map holds (clauses alternative)) alternatives;
 in
-builtins.any (alternative: builtins.all holds (clauses alternative)) alternatives
+# All of a range is read, even where its first clause decides.
+builtins.deepSeq answers (builtins.any (builtins.all (answer: answer)) answers)

@@ -51,7 +51,7 @@ def named() -> Iterator[str]:
 
 def versions(listed: Path) -> dict[str, str]:
     """Attribute -> version in the real nixpkgs, where known."""
-    sets = json.loads(gzip.decompress(listed.read_bytes()))["sets"]
+    sets: dict[str, dict[str, str]] = json.loads(gzip.decompress(listed.read_bytes()))["sets"]
     python = {f"python313Packages.{name}": version for name, version in sets["python3Packages"].items()}
     others = {
         f"{name}.{attribute}": version

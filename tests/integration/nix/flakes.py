@@ -26,7 +26,7 @@ def own_flake(bench: NixBench, folder: Path, **changes: Any) -> Path:
     """The flake of a small recipe that only the test knows."""
     recipe_flake(bench, "base", folder)
     file = folder / "recipe.json"
-    nothing = {"packages": [], "tests": [], "omitted": [], "environment": {}, "path": []}
+    nothing: dict[str, Any] = {"packages": [], "tests": [], "omitted": [], "environment": {}, "path": []}
     file.write_text(json.dumps(json.loads(file.read_text()) | nothing | {"name": "own"} | changes))
     return folder
 

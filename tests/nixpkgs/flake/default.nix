@@ -21,5 +21,12 @@ placeholders
     writeShellScriptBin
     writeText
     ;
-  standIn = import ./big.nix { inherit groups system; };
+  standIn = import ./big.nix { inherit groups system; } // {
+    # As nixpkgs refuses what is not free: when the derivation is asked for.
+    refused = {
+      type = "derivation";
+      name = "refused-1.0";
+      drvPath = throw "Package 'refused-1.0' has an unfree license, refusing to evaluate.";
+    };
+  };
 }
