@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -127,10 +127,16 @@ class BoxedNix:
         """Nothing to do: this store is only ever cleared as a whole."""
 
     def mend(self, *, database: bool) -> bool:
-        """Forget the database, or only those of its paths that are gone from the disk."""
+        """Forget the database, or make those of its paths anew that are gone from the disk."""
         with self._area.held(alone=True):
             if database:
                 self._area.forget_database()
                 return True
-            verify = Call(("--verify", *self.options), program="nix-store")
+            verify = Call(("--verify", "--repair", *self.options), network=True, program="nix-store")
             return self._run(verify, lambda _line: None).exit_code == 0
+
+    def repair(self, paths: Sequence[str]) -> None:
+        """Build or fetch them again, in place; what cannot be had stays as it is."""
+        with self._area.held(alone=True):
+            again = Call(("--repair-path", *self.options, *paths), network=True, program="nix-store")
+            self._run(again, lambda _line: None)

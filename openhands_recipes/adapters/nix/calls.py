@@ -117,6 +117,9 @@ class Runner(Protocol):
     def mend(self, *, database: bool) -> bool:
         """Make a damaged store usable; False where it is not ours to mend."""
 
+    def repair(self, paths: Sequence[str]) -> None:
+        """Make altered trees anew, where the store is ours."""
+
 
 class Lines:
     """Cuts a stream into lines."""

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -121,6 +121,9 @@ class MachineNix:
     def mend(self, *, database: bool) -> bool:  # noqa: ARG002 - the port's signature
         """Not ours to mend."""
         return False
+
+    def repair(self, paths: Sequence[str]) -> None:
+        """Not ours either."""
 
 
 def _ignore(_line: bytes) -> None:

@@ -85,10 +85,12 @@ class StoreNix:
             *ready_made,
         )
         path = self._ask(*order, flake=flake, network=True, stage=stage).strip()
-        if self._lost(path) and self._runner.mend(database=False):
+        for database in (False, True):
+            if not (lost := self._lost(path)):
+                break
+            if not self._runner.mend(database=database):
+                raise _lost_error(lost)
             path = self._ask(*order, flake=flake, network=True, stage=stage).strip()
-        if lost := self._lost(path):
-            raise _lost_error(lost)
         self._runner.protect(path)
         return path
 
@@ -112,7 +114,12 @@ class StoreNix:
     def verify(self, paths: Sequence[str]) -> None:
         """Make sure that trees still are what the store says; repaired where the store is our own."""
         for start in range(0, len(paths), _MOST_PATHS):
-            self._ask("store", "verify", "--no-trust", *paths[start : start + _MOST_PATHS])
+            some = paths[start : start + _MOST_PATHS]
+            try:
+                self._ask("store", "verify", "--no-trust", *some)
+            except VerificationError as error:
+                self._runner.repair([path for path in some if path in error.message])
+                raise
 
     def run(self, arguments: Sequence[str], *, flake: Path | None = None, network: bool = False) -> str:
         """What another command of Nix prints."""
