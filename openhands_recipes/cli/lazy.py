@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, str] = {
     "search": "Look for recipes in a registry's index.",
     "info": "Tell what a registry's index says of a recipe.",
     "pull": "Pull a released image, every step verified.",
+    "mirror": "Copy a registry's index and images to another place.",
     "flake": "Compile recipes to flakes for people with Nix.",
     "export": "Write recipes as files of other tools.",
     "gate": "Judge a pull request from Git history.",

@@ -15,9 +15,11 @@ from openhands_recipes.publish.index.find import Bundle, Found, Query
 from openhands_recipes.publish.index.lists import (
     BUNDLE,
     CATALOGUE,
+    NAMES,
     TOMBSTONES,
     read_bundle,
     read_catalogue,
+    read_names,
     read_tombstones,
 )
 from openhands_recipes.publish.index.shard import read_archive, read_shard, shard_path
@@ -108,6 +110,14 @@ def image_places(reader: IndexReader) -> tuple[str, ...]:
     if content is None:
         raise _lacks(CATALOGUE)
     return read_catalogue(content).images
+
+
+def names(reader: IndexReader) -> tuple[str, ...]:
+    """Every recipe that has a release which may be chosen."""
+    content = reader.target(NAMES)
+    if content is None:
+        raise _lacks(NAMES)
+    return tuple(name for name, (_, state) in read_names(content).items() if state not in WITHDRAWN)
 
 
 def tombstones(reader: IndexReader) -> tuple[Tombstone, ...]:

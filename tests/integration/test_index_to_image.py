@@ -171,3 +171,24 @@ def test_an_index_in_a_registry_is_the_same_index(made: World, capsys: pytest.Ca
     assert json.loads(capsys.readouterr().out)["name"] == "sample"
     assert made.read("index", "mirror", "--to", place, "--plain-http") == 0
     assert "0 of 4 bins" in capsys.readouterr().out
+
+
+def test_a_mirror_has_the_same_digests_and_proofs(
+    made: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trust = ("--plain-http", "--trust", str(made.folder / "ecdsa.pub"))
+    target = f"{made.registry.host}/elsewhere"
+    assert made.read("mirror", "--to", target, *trust, cache="mirror") == 0, capsys.readouterr().err
+    index = (
+        "--index",
+        f"oci://{target}/index",
+        "--index-root",
+        str(made.shop.index / "metadata/1.root.json"),
+    )
+    assert made.ohr("pull", "sample", *index, *trust, "--from", target, cache="behind") == 0
+    place = f"sample@{made.released[1].record.index}"
+    assert made.ohr("pull", place, "--offline", *trust, "--from", target, cache="offline") == 0
+    folder = tmp_path / "copy"
+    assert made.read("mirror", "sample", "--to", f"{folder}/", *trust, cache="mirror") == 0
+    assert made.ohr("index", "verify", "--index", str(folder / "index")) == 0
+    assert (folder / "images" / "sample" / "index.json").exists()

@@ -152,6 +152,13 @@ class IndexDoors(ReleaseDoors):
         known = CredentialStore(environment=os.environ, home=Path.home())
         return OciImages(address, plain_http=plain_http, credentials=known.find, blobs=self.blobs)
 
+    def names_in_index(self, choice: IndexChoice) -> tuple[str, ...]:
+        """Every recipe of an index that has a release to choose."""
+        from openhands_recipes.flows.find import names
+
+        with self.index_reader(choice) as reader:
+            return names(reader)
+
     def index_copy_folder(self, reader: IndexReader) -> Path:
         """Where the cache keeps a copy of an index."""
         return self.cache.folder("index-copies", hashlib.sha256(reader.identity.encode()).hexdigest()[:32])
