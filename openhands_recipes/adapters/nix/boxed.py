@@ -12,6 +12,7 @@ from pathlib import Path
 from openhands_recipes.adapters.cache_dir import CacheDir
 from openhands_recipes.adapters.nix.area import Area
 from openhands_recipes.adapters.nix.calls import FLAKE, Answer, Call, Lines
+from openhands_recipes.adapters.nix.flakes import FlakeFolders
 from openhands_recipes.adapters.sandbox.ids import IdRange, find_range
 from openhands_recipes.model.nix import STORE
 from openhands_recipes.ports import Bind, Box, BoxFile, BoxOptions, Command, Limits
@@ -93,7 +94,8 @@ class BoxedNix:
         files, lent = self._offer if call.network else ((), {})
         binds = [Bind(self._area.root, "/nix", writable=True), *call.binds]
         if call.flake is not None:
-            binds.append(Bind(call.flake, _FLAKE))
+            folder = FlakeFolders(self._cache).readable(call.flake) if os.geteuid() == 0 else call.flake
+            binds.append(Bind(folder, _FLAKE))
         options = BoxOptions(
             network=call.network,
             binds=tuple(binds),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,18 @@ class FlakeFolders:
 
     def __init__(self, cache: CacheDir) -> None:
         self._cache = cache
+
+    def readable(self, folder: Path) -> Path:
+        """A flake that everybody may read: the folder itself, or a copy where its owner keeps it private.
+
+        Whoever is inside a sandbox that root opened is nobody to this machine's files.
+        """
+        places = [folder, *folder.rglob("*")]
+        if all(_open_to_all(place) for place in places):
+            return folder
+        return self.put(
+            {str(path.relative_to(folder)): path.read_bytes() for path in places if path.is_file()}
+        )
 
     def put(self, files: Mapping[str, bytes]) -> Path:
         """A folder with exactly these files, whole or not there.
@@ -47,3 +60,11 @@ class FlakeFolders:
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
         return folder
+
+
+def _open_to_all(place: Path) -> bool:
+    mode = place.lstat().st_mode
+    if stat.S_ISLNK(mode):
+        return True
+    needed = stat.S_IROTH | (stat.S_IXOTH if stat.S_ISDIR(mode) else 0)
+    return mode & needed == needed

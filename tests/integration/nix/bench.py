@@ -17,6 +17,7 @@ from tests.integration.pipeline.command import Ohr
 
 TREE = Path(__file__).resolve().parents[3]
 SYSTEM = "x86_64-linux"
+SHARED = ("blobs", "fragments", "layers", "images", "records", "sandbox")
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,12 @@ class NixBench:
         return Ohr(self.root, self.cache)
 
     def with_cache(self, cache: Path) -> NixBench:
-        """The same project over another store; the image of Nix comes along as hard links."""
+        """The same project over a Nix store of its own; all else of the cache is shared, by links."""
         cache.mkdir(parents=True, exist_ok=True)
-        for area in ("blobs", "fragments", "layers", "images", "records"):
-            if (self.cache / area).is_dir():
-                shutil.copytree(self.cache / area, cache / area, copy_function=_link, dirs_exist_ok=True)
+        for area in SHARED:
+            (self.cache / area).mkdir(exist_ok=True)
+            (cache / area).symlink_to(self.cache / area)
         return NixBench(self.root, cache, self.nixpkgs)
-
-
-def _link(source: str, target: str) -> None:
-    Path(target).hardlink_to(source)
 
 
 def make_project(folder: Path, nar_hash: str) -> Path:

@@ -16,7 +16,7 @@ import pytest
 from openhands_recipes.errors import NixError, OutsideError, UsageError, VerificationError
 from openhands_recipes.ports import Nix
 from tests.fakes import CountingStage
-from tests.integration.nix.bench import SYSTEM, TREE, NixBench, small_flake
+from tests.integration.nix.bench import SHARED, SYSTEM, TREE, NixBench, small_flake
 
 DEFAULT = f"packages.{SYSTEM}.default"
 APP = (
@@ -197,6 +197,8 @@ def test_the_cache_is_cleared_with_all_that_is_read_only(scratch: NixBench, tmp_
     cleared = scratch.with_cache(tmp_path / "cache")
     cleared.nix.build(small_flake(tmp_path / "flake", APP), DEFAULT)
     assert cleared.ohr("cache", "info").stdout.count("nix") >= 1
+    for area in SHARED:
+        (cleared.cache / area).unlink()
     cleared.ohr("cache", "clean")
     assert not (cleared.cache / "nix").exists()
 
@@ -214,3 +216,10 @@ def test_an_old_nix_is_named_and_passed_over(
     assert f"Nix 2.8.0 ({old}) is older than 2.18: using our own instead" in said.stderr
     assert "base" in said.stdout
     capsys.readouterr()
+
+
+def test_a_flake_that_only_its_owner_may_read_is_built(nix: Nix, tmp_path: Path) -> None:
+    flake = small_flake(tmp_path / "flake", APP)
+    flake.chmod(0o700)
+    (flake / "flake.nix").chmod(0o600)
+    assert json.loads(nix.evaluate(flake, "answer")) == 42
