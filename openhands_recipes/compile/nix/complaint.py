@@ -77,7 +77,7 @@ _ROOM = re.compile(r"No space left on device|database or disk is full|Disk quota
 _NAMESPACES = re.compile(r"does not support the kernel namespaces|mounting /proc|setting up .{0,30}namespace")
 _PLATFORM = re.compile(
     r"is required to build '(?P<path>[^']*)'|required system or feature not available"
-    r"|[Uu]nable to start any build|don't know how to build these paths|local builds are disabled"
+    r"|[Uu]nable to start any build|local builds are disabled"
 )
 _NETWORK = re.compile(
     r"unable to download '(?P<url>[^']*)'|Could ?n[o']t (?:resolve|connect)|Connection (?:refused|timed out)"
