@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from openhands_recipes.compile.nix.languages import parse_language_names
+from openhands_recipes.compile.nix.sources import source_faults
 from openhands_recipes.compile.oci.rules import current_rules
 from openhands_recipes.compile.pin import (
     LockedLevel,
@@ -15,17 +17,18 @@ from openhands_recipes.compile.pin import (
     write_lock,
 )
 from openhands_recipes.compile.recipe.faults import Fault
-from openhands_recipes.compile.recipe.packages import package_faults
 from openhands_recipes.errors import InvalidRecipeError, RecipesError, ResolutionError, StaleLockError
 from openhands_recipes.flows.chain import Library
 from openhands_recipes.flows.gate_store import SETTINGS, TABLE, CommitStore
 from openhands_recipes.model.composed import Composed
+from openhands_recipes.model.flake import LanguageNames
 from openhands_recipes.model.gate import Finding
 from openhands_recipes.model.lock import Lock
 from openhands_recipes.model.recipe import Recipe
 from openhands_recipes.publish.gate.case import CHANGELOG, FLAKE, LockFacts, Side
 
 V = TypeVar("V")
+UNREADABLE = "OHR070"
 
 
 class Shared(dict[str, V]):
@@ -44,6 +47,10 @@ class Shared(dict[str, V]):
     def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - dict's signature
         """As a dict does."""
         return self[name] if name in self else default  # noqa: SIM401 - this is `get`
+
+    def pop(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - as `get`
+        """As a dict does."""
+        return super().pop(name, default) if name in self.touched else self.common.pop(name, default)
 
     def __setitem__(self, name: str, value: V) -> None:
         if name in self.touched:
@@ -90,17 +97,34 @@ class Shelf:
 
     def faults(self, name: str) -> tuple[Finding, ...]:
         """What is wrong with a recipe; all of it, when anything is."""
+        _, found = self.outcome(name)
+        if not found or found[0].code == UNREADABLE:
+            return found
+        from openhands_recipes.flows.check import check  # noqa: PLC0415 - a good recipe does not need it
+
+        return tuple(as_finding(fault) for fault in check(self.store, [name]).faults) or found
+
+    def outcome(self, name: str) -> tuple[Composed | None, tuple[Finding, ...]]:
+        """A recipe with everything it extends, and what is wrong: the first things, if it is broken."""
         try:
             composed = self.library.composed(name)
-            found = package_faults(composed.packages, self.library.table)
+            found = source_faults(composed, self.library.table, self._language_names(composed))
         except (InvalidRecipeError, ResolutionError) as error:
-            found = [fault for fault in error.faults if isinstance(fault, Fault)]
-            if not found:
-                return (_unreadable(error),)
-            from openhands_recipes.flows.check import check  # noqa: PLC0415 - a good recipe does not need it
+            faults = tuple(as_finding(fault) for fault in error.faults if isinstance(fault, Fault))
+            return None, faults or (_unreadable(error),)
+        return composed, tuple(as_finding(fault) for fault in found)
 
-            found = list(check(self.store, [name]).faults) or found
-        return tuple(as_finding(fault) for fault in found)
+    def forget(self, name: str) -> None:
+        """Let go of a recipe that nothing else needs: there may be a hundred thousand."""
+        self.library.parsed.pop(name, None)
+        self.store.forget(name)
+
+    def _language_names(self, composed: Composed) -> LanguageNames:
+        """How nixpkgs calls language packages; only read for what Debian does not have."""
+        stored = self.store.nixlib().get("languages.toml") if "debian" in composed.unavailable else None
+        if stored is None:
+            return LanguageNames(python={}, npm={})
+        return parse_language_names(stored.content, file=stored.file)
 
     def lock(self, name: str) -> Lock | None:
         """A recipe's lock, understood once; None where there is none.
@@ -209,5 +233,5 @@ def as_finding(fault: Fault) -> Finding:
 def _unreadable(error: RecipesError) -> Finding:
     """A recipe that could not even be read."""
     return Finding(
-        code="OHR070", severity="error", message=error.message, file=error.where or "", hint=error.hint
+        code=UNREADABLE, severity="error", message=error.message, file=error.where or "", hint=error.hint
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from semantic_version import Version
 
 from openhands_recipes.model.gate import Finding
-from openhands_recipes.publish.gate.case import Case
+from openhands_recipes.publish.gate.case import CLOSURE, Case, Side
 from openhands_recipes.publish.gate.kinds import Kind, differences
 from openhands_recipes.publish.gate.rules import Code, finding
 
@@ -91,7 +91,11 @@ def locked(case: Case) -> Iterator[Finding]:
         if side.recipe is None:
             continue  # what hides it is told by others
         facts, hint = side.lock, f"run `ohr lock {recipe.name}` and commit {recipe.lock_file}"
-        if facts.lock is None and not facts.problem:
+        if facts.lock is None and not facts.problem and _is_for_nixpkgs(side):
+            if recipe.folder + CLOSURE not in recipe.listing:
+                hint = f"run `ohr lock --from nixpkgs {recipe.name}` and commit {recipe.folder}{CLOSURE}"
+                yield finding(Code.NO_LOCK, f"recipe '{recipe.name}' has no closure", recipe.file, hint=hint)
+        elif facts.lock is None and not facts.problem:
             yield finding(Code.NO_LOCK, f"recipe '{recipe.name}' has no lock", recipe.file, hint=hint)
         elif facts.problem:
             yield finding(Code.LOCK_BY_HAND, facts.problem, recipe.lock_file, hint=hint)
@@ -104,6 +108,11 @@ def locked(case: Case) -> Iterator[Finding]:
         if facts.lock is not None and not facts.stale and facts.lock.version != version:
             message = f"the lock is of version {facts.lock.version}, the recipe is {version}"
             yield finding(Code.STALE_LOCK, message, recipe.lock_file, hint=hint)
+
+
+def _is_for_nixpkgs(side: Side) -> bool:
+    """Whether Debian cannot provide the recipe, so that its closure stands for the lock."""
+    return side.composed is not None and "debian" in side.composed.unavailable
 
 
 VERSIONS: tuple[Callable[[Case], Iterator[Finding]], ...] = (in_order, first_version, kind_matches, locked)
