@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -236,3 +237,11 @@ def test_tests_that_are_called_alike_are_all_checks(bench: NixBench, nix: Nix, t
     flake = own_flake(bench, tmp_path / "flake", tests=[a_test("Same", "true"), a_test("same!", "true")])
     shown = json.loads(nix.run(("flake", "show", "--json", *FROZEN, "{flake}"), flake=flake))
     assert set(shown["checks"][SYSTEM]) == {"same", "same-2"}
+
+
+def test_the_readme_lists_all_that_is_used_of_the_library_of_nixpkgs(evaluate: Evaluate) -> None:
+    text = (TREE / "nixlib" / "README.md").read_text().partition("Under `lib`:")[2].partition("##")[0]
+    listed = set(re.findall(r"`([\w']+)`", text))
+    assert set(evaluate("builtins.attrNames lib")) == listed
+    code = "".join(path.read_text() for path in (TREE / "nixlib").glob("*.nix"))
+    assert [name for name in listed if not re.search(rf"\b{re.escape(name)}(?![\w'])", code)] == []
