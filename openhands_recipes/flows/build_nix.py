@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from openhands_recipes.compile.nix.image import closure_groups, contract_levels, nix_settings
+from openhands_recipes.compile.nix.image import closure_groups, contract_levels, nix_settings, roots_of
 from openhands_recipes.compile.nix.profile import (
     RULES,
     Made,
@@ -143,10 +143,9 @@ def closure_orders(closures: ClosureLevels) -> tuple[LayerOrder, ...]:
         for recipe, groups in closure_groups(closures.all, own=closures.own)
         for group in groups
     ]
-    own = closures.own
-    root = next(path for path in own.paths if path.path == own.root)
-    name = closures.all[-1][0]
-    return (*orders, order_of(f"{name}/nix/environment", (store_key(root.path, root.nar_hash),)))
+    roots = roots_of(closures.own)
+    keys = tuple(store_key(p.path, p.nar_hash) for p in closures.own.paths if p.path in roots)
+    return (*orders, order_of(f"{closures.all[-1][0]}/nix/environment", keys))
 
 
 def _links(nix: NixShop, closures: ClosureLevels, above: Above) -> tuple[LayerOrder, ...]:

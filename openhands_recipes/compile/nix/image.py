@@ -15,7 +15,7 @@ from openhands_recipes.compile.nix.profile import PROFILE
 from openhands_recipes.compile.oci.image import ImageSettings
 from openhands_recipes.compile.oci.labels import LABEL
 from openhands_recipes.compile.oci.settings import image_settings
-from openhands_recipes.compile.pack.plan import Group, PartSize
+from openhands_recipes.compile.pack.plan import MIB, Group, PartSize
 from openhands_recipes.compile.pack.plan_closure import plan_levels
 from openhands_recipes.compile.pack.store import part_of
 from openhands_recipes.model.composed import Composed
@@ -23,6 +23,8 @@ from openhands_recipes.model.digest import Digest
 from openhands_recipes.model.nix import ClosurePlatform
 
 SOURCE = f"{LABEL}.source"
+ROOT_SIZE = MIB
+"""Largest archive of a path that counts as a folder of links."""
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 
@@ -42,9 +44,10 @@ def closure_groups(
     """The layers of a closure by the recipe of a lineage that first has their paths, lowest first.
 
     `levels` are the closures of ancestors that are locked, lowest first, and the recipe's own as the last.
-    Roots are not among them: an environment is a folder of links and has a layer of its own.
+    Roots are not among them, see `roots_of`.
     """
-    wanted = {path.path: path for path in own.paths if path.path != own.root}
+    roots = roots_of(own)
+    wanted = {path.path: path for path in own.paths if path.path not in roots}
     split: list[tuple[str, list[PartSize]]] = []
     for name, closure in levels:
         mine = sorted(wanted.keys() & {path.path for path in closure.paths})
@@ -53,6 +56,27 @@ def closure_groups(
             del wanted[path]
     plans = plan_levels([parts for _, parts in split])
     return tuple((name, groups) for (name, _), groups in zip(split, plans, strict=True))
+
+
+def roots_of(closure: ClosurePlatform) -> frozenset[str]:
+    """The environment, and small paths that need most of a closure: they change with nearly everything.
+
+    They have a layer of their own, of a few kB, so that no bucket changes with them.
+    """
+    needs = {path.path: path.references for path in closure.paths}
+    small = [path.path for path in closure.paths if path.nar_size <= ROOT_SIZE]
+    many = len(needs) // 2
+    return frozenset([closure.root, *(path for path in small if _reach(path, needs) > many)])
+
+
+def _reach(path: str, needs: Mapping[str, Sequence[str]]) -> int:
+    """How many paths one needs, itself included."""
+    seen, waiting = {path}, [path]
+    while waiting:
+        new = set(needs.get(waiting.pop(), ())) - seen
+        seen |= new
+        waiting += new
+    return len(seen)
 
 
 def created(last_modified: int) -> str:
