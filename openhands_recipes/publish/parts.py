@@ -56,7 +56,7 @@ class Contents:
     @property
     def parts(self) -> tuple[Part, ...]:
         """The parts of all platforms, each once, sorted."""
-        every = {part.key: part for contents in self.platforms.values() for part in contents.parts}
+        every = {part.key: part for _, inside in sorted(self.platforms.items()) for part in inside.parts}
         return tuple(sorted(every.values(), key=_order))
 
 
@@ -96,7 +96,7 @@ def _wheel(wheel: Wheel, licenses: Mapping[str, str]) -> Iterator[Part]:
     source = wheel.built_from
     file, sha256 = (source.file, source.sha256) if source else (wheel.file, wheel.sha256)
     purl = PackageURL("pypi", None, wheel.name, wheel.version, {"file_name": file}).to_string()
-    yield Part("pypi", wheel.name, wheel.version, purl, sha256, file, licenses.get(wheel.sha256, ""))
+    yield Part("pypi", wheel.name, wheel.version, purl, sha256, file, licenses.get(sha256, ""))
 
 
 def _tarball(tarball: Tarball, licenses: Mapping[str, str]) -> Part:

@@ -124,8 +124,10 @@ class ReleaseDoors(BuildDoors):
         return int(text) if text and text.isdigit() else text
 
     def part_licenses(self) -> Licenses:
-        """What the files of parts declare."""
-        return lambda _: {}
+        """What the files of parts declare, as far as they are in the cache."""
+        from openhands_recipes.adapters.part_licenses import declared_licenses
+
+        return lambda parts: declared_licenses(((p.sha256, p.file) for p in parts), self.blobs.path)
 
 
 def _password(environment: Mapping[str, str]) -> str:
