@@ -16,15 +16,16 @@ let
     nixlib.exportsOf { inherit recipe environment; }
   );
   slugs = nixlib.slugsOf (map (test: test.name) recipe.tests);
-  checkOf = slug: test: {
-    name = slug;
-    value =
-      pkgs.runCommand "${recipe.name}-${slug}"
-        {
-          case = builtins.toJSON test;
-          passAsFile = [ "case" ];
-        }
-        "${pkgs.python3}/bin/python3 -I ${./judge.py} ${pkgs.bash}/bin/bash ${exports} \"$casePath\" >$out";
-  };
+  checkOf =
+    slug: test:
+    let
+      name = "${recipe.name}-${slug}";
+      case = pkgs.writeText "${name}.json" (builtins.toJSON test);
+      command = "${pkgs.python3}/bin/python3 -I ${./judge.py} ${pkgs.bash}/bin/bash ${exports} ${case}";
+    in
+    {
+      name = slug;
+      value = pkgs.runCommand name { } "${command} >$out";
+    };
 in
 builtins.listToAttrs (lib.zipListsWith checkOf slugs recipe.tests)

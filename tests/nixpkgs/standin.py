@@ -32,6 +32,8 @@ from tests.nixpkgs import lock
 
 FLAKE = Path(__file__).parent / "flake"
 BUILT = "x86_64-linux"
+KEPT = 24 * 3600
+"""Seconds that a stand-in of other files is kept: another checkout may be using it."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,9 @@ def _make(folder: Path) -> None:
         made.chmod(0o755)
         shutil.rmtree(folder, ignore_errors=True)
         made.rename(folder)
+    for other in folder.parent.iterdir():
+        if other.is_dir() and other != folder and other.stat().st_mtime < folder.stat().st_mtime - KEPT:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def _fetch(world: World, flake: Path) -> None:
