@@ -28,7 +28,8 @@ MOST_BYTES = 32 * 2**20
 @click.option("--base", required=True, metavar="REV", help="What it is to be merged into.")
 @click.option("--head", default="HEAD", show_default=True, metavar="REV", help="Its last commit.")
 @click.option("--event", type=FILE, help="The forge's event and reviews, as JSON (docs/gate.md).")
-@click.option("--states", type=FILE, help="States of published versions, as JSON (docs/gate.md).")
+@click.option("--ledger", metavar="REPOSITORY[#BRANCH]", help="Where to learn which releases were withdrawn.")
+@click.option("--states", type=FILE, help="The same, from a JSON file (docs/gate.md).")
 @click.option(
     "--stage", "stages", type=click.Choice(get_args(Stage)), multiple=True, help="Only these stages."
 )
@@ -42,6 +43,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     base: str,
     head: str,
     event: Path | None,
+    ledger: str | None,
     states: Path | None,
     stages: tuple[str, ...],
     online: bool,
@@ -59,7 +61,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     submission = read_event(_content(event), where=str(event)) if event else None
     order = GateOrder(base, head, cast("tuple[Stage, ...]", stages), submission)
     judged = gate(
-        world.gatehouse(_states(states)),
+        world.gatehouse(world.ledger_states(ledger) if ledger else _states(states)),
         order,
         now=world.clock.now(),
         online=world.gate_sources if online else None,

@@ -89,6 +89,7 @@ def read_case(doors: Gatehouse, base: str, head: str, moment: Moment) -> Reading
         dependants=company.dependants,
         direct=company.direct,
         states=_states(doors.states, recipes),
+        published={recipe.name: doors.states.versions(recipe.name) for recipe in recipes},
         problems=statutes.problems,
     )
     return Reading(case, before, after)

@@ -70,6 +70,7 @@ def find_company(  # noqa: PLR0913, PLR0917 - two states, and what connects them
 ) -> Company:
     """Every recipe that something may happen to because of the touched ones."""
     known = [recipe for recipe in recipes if recipe.before is not None]
+    known.sort(key=lambda recipe: recipe.only_locked)  # what changes most says most about its dependants
     if not known:  # nothing can build on what was not there
         return Company((), {})
     web = Web(index, base, {recipe.name: recipe for recipe in recipes})
@@ -78,11 +79,15 @@ def find_company(  # noqa: PLR0913, PLR0917 - two states, and what connects them
         around = {
             n: d for n, d in web.all_of(recipe.name).items() if n not in web.touched and n not in dependants
         }
+        used = {name for name, users in web.direct(list(around)).items() if users}
         with progress.stage("dependants", total=len(around)) as stage:
             for name, direct in around.items():
                 found = _judge(name, recipe, before, after, direct=direct)
                 if found is not None:
                     dependants[name] = found
+                if name not in used:
+                    before.forget(name)
+                    after.forget(name)
                 stage.advance()
     return Company(tuple(dependants.values()), web.direct([recipe.name for recipe in known]))
 
@@ -92,8 +97,8 @@ def _judge(name: str, via: TouchedRecipe, before: Shelf, after: Shelf, *, direct
     stale = _stale(name, via, after)
     if not _may_change(via, direct=direct):
         return Dependant(name, via.name, None, None, stale=stale, direct=direct) if stale else None
-    was, is_ = before.composed(name), after.composed(name)
-    faults = after.faults(name) if was is not None else ()
+    was = before.composed(name)
+    is_, faults = after.outcome(name) if was is not None else (None, ())
     if was is not None and is_ is not None and rights_of(was) == rights_of(is_):
         was = is_ = None
     if not (faults or stale or is_ is not None):

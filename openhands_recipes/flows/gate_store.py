@@ -43,6 +43,11 @@ class CommitStore:
             self._read[path] = self._history.read(self._commit, path)
         return self._read[path]
 
+    def forget(self, name: str) -> None:
+        """Let go of the texts of a recipe."""
+        for file in (RECIPE, LOCK):
+            self._read.pop(f"{RECIPES}/{name}/{file}", None)
+
     def owns(self, name: str) -> bool:
         """Whether the recipe is one of the commit's own."""
         return self.file(f"{RECIPES}/{name}/{RECIPE}") is not None

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from openhands_recipes.cli.world.build import BuildDoors
+from openhands_recipes.cli.world.release import ReleaseDoors
 
 if TYPE_CHECKING:
     from openhands_recipes import ports
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from openhands_recipes.ports.history import States
 
 
-class GateDoors(BuildDoors):
+class GateDoors(ReleaseDoors):
     """History, the index of dependants, and the sources asked anew."""
 
     @cached_property
@@ -39,6 +39,12 @@ class GateDoors(BuildDoors):
             self.cache.folder("gate"), self.history, bases_in=bases_in, progress=self.progress
         )
         return Gatehouse(self.history, index, states, self.progress, self._library)
+
+    def ledger_states(self, place: str) -> States:
+        """What a ledger says of versions."""
+        from openhands_recipes.flows.gate_ledger import LedgerStates
+
+        return LedgerStates(self.ledger(place))
 
     @property
     def _library(self) -> ports.RecipeStore | None:

@@ -170,6 +170,8 @@ class Case:
     """Touched recipe -> the recipes that extend it directly, after the pull request."""
     states: Mapping[str, KnownState] = field(default_factory=dict)
     """`name@version` of every base of a touched recipe or of a dependant, as far as known."""
+    published: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Touched recipe -> every version of it that was ever published, as far as known."""
     online: tuple[Online, ...] = ()
     problems: tuple[Finding, ...] = ()
     """What was wrong with the gate's own files."""

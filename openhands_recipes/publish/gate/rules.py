@@ -83,6 +83,23 @@ class Code(enum.StrEnum):
     YANKED_BASE = "OHR304"
     BLOCKED_BASE = "OHR305"
     DEPRECATED_BASE = "OHR306"
+    TWO_RESULTS = "OHR310"
+    NOT_BUILT = "OHR311"
+    GROWS = "OHR312"
+    ELSEWHERE = "OHR313"
+    TEST_FAILS = "OHR320"
+    CONTRACT = "OHR321"
+    NO_COMMAND = "OHR322"
+    ROOT_INSIDE = "OHR323"
+    NETWORK_OPEN = "OHR324"
+    BILL = "OHR330"
+    SECRET_FOUND = "OHR331"  # noqa: S105 - a code
+    SECRET_LIKE = "OHR332"  # noqa: S105 - a code
+    VULNERABLE = "OHR333"
+    STILL_VULNERABLE = "OHR334"
+    SCRIPT = "OHR335"
+    LESS_EVIDENCE = "OHR336"
+    ADVISORY_FILE = "OHR337"
     NOT_JUDGED = "OHR370"
     OTHER_HEAD = "OHR371"
     APPROVALS = "OHR372"
@@ -188,6 +205,23 @@ RULES: dict[Code, Rule] = {
     Code.YANKED_BASE: Rule("F", "error", "Builds on a yanked release"),
     Code.BLOCKED_BASE: Rule("F", "error", "Builds on a blocked release", skippable=False),
     Code.DEPRECATED_BASE: Rule("F", "warning", "Builds on a deprecated release"),
+    Code.TWO_RESULTS: Rule("G", "error", "Built twice, two results", skippable=False),
+    Code.NOT_BUILT: Rule("G", "error", "It cannot be built"),
+    Code.GROWS: Rule("G", "human", "The image grows a lot"),
+    Code.ELSEWHERE: Rule("G", "note", "Not proven for another platform"),
+    Code.TEST_FAILS: Rule("H", "error", "A test fails"),
+    Code.CONTRACT: Rule("H", "error", "The contract is broken"),
+    Code.NO_COMMAND: Rule("H", "error", "A declared command is not there"),
+    Code.ROOT_INSIDE: Rule("H", "error", "Processes run as root"),
+    Code.NETWORK_OPEN: Rule("H", "error", "The network is not closed", skippable=False),
+    Code.BILL: Rule("I", "error", "No valid bill of materials", skippable=False),
+    Code.SECRET_FOUND: Rule("I", "error", "A secret"),
+    Code.SECRET_LIKE: Rule("I", "human", "Something like a secret"),
+    Code.VULNERABLE: Rule("I", "error", "A new known vulnerability"),
+    Code.STILL_VULNERABLE: Rule("I", "human", "An old known vulnerability"),
+    Code.SCRIPT: Rule("I", "human", "A script that does something risky"),
+    Code.LESS_EVIDENCE: Rule("I", "error", "Releases would come with less evidence"),
+    Code.ADVISORY_FILE: Rule("I", "warning", "An advisory cannot be read"),
     Code.NOT_JUDGED: Rule(None, "human", "Not judged without the forge's event", skippable=False),
     Code.OTHER_HEAD: Rule(None, "error", "The event is about another commit", skippable=False),
     Code.APPROVALS: Rule(None, "human", "Approvals are missing", skippable=False),

@@ -215,6 +215,17 @@ def published_stay(case: Case) -> Iterator[Finding]:
             yield finding(Code.PUBLISHED_CHANGED, message, recipe.file, hint=hint)
 
 
+def published_once(case: Case) -> Iterator[Finding]:
+    """A version that was ever published is not used again, not even after its recipe was removed."""
+    for recipe, side in case.present:
+        version = side.recipe.version if side.recipe else ""
+        same = recipe.sides is not None and recipe.sides[0].version == version
+        if version in case.published.get(recipe.name, ()) and not same:
+            message = f"{recipe.name} {version} was published before"
+            hint = "take a version that never was; what was published stays what it is"
+            yield finding(Code.PUBLISHED_CHANGED, message, recipe.file, hint=hint)
+
+
 def signed_off(case: Case) -> Iterator[Finding]:
     """Every commit carries its author's sign-off (Developer Certificate of Origin)."""
     bots = case.owners.bot_ids if case.owners else frozenset()
@@ -238,7 +249,7 @@ def up_to_date(case: Case) -> Iterator[Finding]:
 
 SHAPE: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     something_changes, one_recipe, one_tree, kinds_of_file, paths, collisions, known_files, sizes, texts,
-    published_stay, signed_off, up_to_date,
+    published_stay, published_once, signed_off, up_to_date,
 )  # fmt: skip
 
 

@@ -11,11 +11,15 @@ import pytest
 from sarif_pydantic import Sarif
 
 from openhands_recipes.cli.main import run_with
+from openhands_recipes.cli.world import World
 from tests.integration.gate.checkout import Checkout
-from tests.integration.gate.registry import ALICE, BOB, GATE, MALLORY, RECIPES
+from tests.integration.gate.registry import ALICE, BOB, GATE, MALLORY, RECIPES, TREE
+from tests.release_records import record
+from tests.releases import MemoryLedger
 
 LEAF = "recipes/leaf/recipe.yaml"
 README = "recipes/leaf/README.md"
+OWN = sorted(path.parent.name for path in (TREE / "recipes").glob("*/recipe.yaml"))
 
 
 @pytest.fixture
@@ -233,3 +237,36 @@ def test_a_state_file_says_what_was_withdrawn(here: Checkout, ohr_gate: RunGate,
 def test_outside_a_repository_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_with(["--root", str(tmp_path), "--cache", str(tmp_path / "c"), "gate", "--base", "main"]) == 2
     assert "no Git repository" in capsys.readouterr().err
+
+
+def test_the_registrys_own_recipes_pass_their_own_gate(here: Checkout, ohr_gate: RunGate) -> None:
+    here.git("checkout", "-q", "main")
+    for path in sorted((TREE / "recipes").rglob("*")):
+        if path.is_file() and path.parent.name in OWN:
+            here.write(path.relative_to(TREE).as_posix(), path.read_bytes())
+    for file in ("recipes/gate.yaml", "recipes/ratchet.yaml", "OWNERS"):
+        here.write(file, (TREE / file).read_bytes())
+    here.git("rm", "-rq", *(f"recipes/{name}" for name in RECIPES if name not in OWN))
+    here.save("This registry")
+    here.git("checkout", "-q", "-B", "change")
+    for name in OWN:
+        path = here.folder / "recipes" / name / "recipe.yaml"
+        here.write(f"recipes/{name}/README.md", f"# {name}\n")
+        assert path.is_file()
+    here.save("Say more about all of them")
+    document = ohr_gate("--format", "json").document()
+    found = {(f["code"], f["file"]) for f in document["findings"] if f["severity"] == "error"}
+    assert found == {("OHR200", "")}, found
+    assert {f["code"] for f in document["tolerated"]} <= {"OHR240"}
+
+
+def test_a_ledger_says_what_was_published_and_withdrawn(
+    here: Checkout, ohr_gate: RunGate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yanked = record("1.0.0", 2, name="base", state="yanked", reason="broken")
+    ledger = MemoryLedger([record("1.0.0", 1, name="base"), yanked])
+    monkeypatch.setattr(World, "ledger", lambda _world, place: {"somewhere#ledger": ledger}[place])
+    here.write(README, "# Leaf\n")
+    here.save("Say more")
+    ran = ohr_gate("--ledger", "somewhere#ledger", "--event", str(here.event()))
+    assert "error[OHR304]: 'leaf' builds on base 1.0.0, which is yanked: broken" in ran.out
