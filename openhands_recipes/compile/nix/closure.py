@@ -146,7 +146,8 @@ def _changed_inputs(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]
         before, after = old.get(field), new.get(field)
         if before == after:
             continue
-        marks = _marks(_names(before), _names(after))
+        both = before is not None and after is not None
+        marks = _marks(_names(before), _names(after)) if both else ""
         found.append(f"{field} {marks}" if marks else f"{field} changed")
     return found
 
