@@ -10,7 +10,6 @@ from pathlib import Path
 
 from openhands_recipes.adapters.blobs import BlobStore
 from openhands_recipes.adapters.cache_dir import CacheDir
-from openhands_recipes.adapters.http import Http, Patience
 from openhands_recipes.adapters.index_folder import IndexFolder
 from openhands_recipes.adapters.index_keys import KeyFolders
 from openhands_recipes.adapters.index_source import FolderSource, HttpSource, IndexSource
@@ -119,7 +118,7 @@ def folder_reader(shop: IndexShop, cache: Path, *, rules: ReadingRules | None = 
 
 
 def http_source(web: Web) -> HttpSource:
-    return HttpSource(Http(patience=Patience(attempts=2, first=0.01, longest=0.02)), web.url)
+    return HttpSource(web.url)
 
 
 def serve(web: Web, shop: IndexShop) -> None:

@@ -14,17 +14,18 @@ from typing import Protocol
 
 from tuf.api.exceptions import DownloadError, DownloadHTTPError, SlowRetrievalError
 from tuf.ngclient.fetcher import FetcherInterface
+from tuf.ngclient.urllib3_fetcher import Urllib3Fetcher
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from openhands_recipes.adapters.http import Absent, Http, HttpFault, Refused, shown
+from openhands_recipes import __version__
 from openhands_recipes.adapters.index_folder import TIMESTAMP
-
-log = logging.getLogger(__name__)
 
 BASE = "index:/"
 """What python-tuf thinks is the host; the rest of its URLs are paths of an index."""
 CHUNK = 1 << 16
-FORBIDDEN = 403
 NOT_FOUND = 404
+ABSENT = frozenset({403, NOT_FOUND, 410})
+"""403 is what object stores say of files that are not there."""
 
 
 class SourceAbsent(Exception):  # noqa: N818 - often what a reader expects
@@ -71,13 +72,15 @@ class FolderSource:
 
 
 class HttpSource:
-    """An index on a static host."""
+    """An index on a static host, over python-tuf's own client: httpx would double a reader's memory.
 
-    def __init__(self, http: Http, url: str) -> None:
-        self._http = http
+    Proxies and certificates come from the environment; redirects are followed, failures tried again.
+    """
+
+    def __init__(self, url: str, *, timeout: int = 30) -> None:
         self._url = url.rstrip("/")
-        self.requests = 0
-        self.received = 0
+        self._fetcher = Urllib3Fetcher(timeout, CHUNK, f"openhands-recipes/{__version__}")
+        logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns of every try
 
     @property
     def where(self) -> str:
@@ -86,22 +89,34 @@ class HttpSource:
 
     def open(self, path: str) -> Iterator[bytes]:
         """A file, piece by piece."""
-        self.requests += 1
         try:
-            with self._http.stream(f"{self._url}/{path}") as response:
-                before = 0
-                for chunk in response.iter_bytes():
-                    self.received += response.num_bytes_downloaded - before
-                    before = response.num_bytes_downloaded
-                    yield chunk
-        except Absent as error:
-            raise SourceAbsent(path) from error
-        except Refused as error:
-            if error.reason.startswith(f"answers {FORBIDDEN}"):  # what object stores say of absent files
+            yield from self._fetcher.fetch(f"{self._url}/{path}")
+        except DownloadHTTPError as error:
+            if error.status_code in ABSENT:
                 raise SourceAbsent(path) from error
-            raise DownloadError(error.reason) from error
-        except HttpFault as error:
-            raise DownloadError(error.reason) from error
+            raise DownloadError(f"it answers {error.status_code}") from error
+        except SlowRetrievalError as error:
+            reason = getattr(error.__cause__, "reason", None)
+            if isinstance(reason, (NewConnectionError, ConnectTimeoutError)):  # nobody there is not slow
+                raise DownloadError(_reason(reason)) from error
+            raise
+        except DownloadError as error:
+            raise DownloadError(_reason(error.__cause__ or error)) from error
+        except Exception as error:
+            raise DownloadError(_reason(error)) from error
+
+
+def _reason(error: BaseException) -> str:
+    """What broke, without the layers of libraries around it."""
+    inner = getattr(error, "reason", None)
+    return _reason(inner) if isinstance(inner, BaseException) else str(error) or type(error).__name__
+
+
+def shown(url: str) -> str:
+    """A URL as it may be printed: without credentials."""
+    scheme, separator, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
 
 
 @dataclass(frozen=True)

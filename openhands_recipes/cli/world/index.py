@@ -125,7 +125,7 @@ class IndexDoors(ReleaseDoors):
         from openhands_recipes.adapters.index_source import FolderSource, HttpSource
 
         if place.startswith(("http://", "https://")):
-            return HttpSource(self.http, place)
+            return HttpSource(place)
         if place.startswith("oci://"):
             from openhands_recipes.adapters.index_oci import OciSource
 

@@ -8,7 +8,7 @@ has the segments from its place on written anew, and followers notice that their
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from openhands_recipes.model.digest import digest_of
 from openhands_recipes.model.index import (
@@ -21,9 +21,11 @@ from openhands_recipes.model.index import (
     Segment,
     malformed,
 )
-from openhands_recipes.model.release_history import Released
 from openhands_recipes.publish.index.codec import json_of, packed_json, unpacked
 from openhands_recipes.publish.index.shard import pinned_of
+
+if TYPE_CHECKING:  # pydantic takes memory, and readers need none of it
+    from openhands_recipes.model.release_history import Released
 
 LENGTH = 1000
 

@@ -31,6 +31,7 @@ BUNDLE = "search.txt.zst"
 NAMES = "names.txt.zst"
 TOMBSTONES = "tombstones.json"
 SEPARATOR = "\t"
+ACTIVE = "active"
 _HEADER = f"openhands-recipes search {SCHEMA}\n".encode()
 
 
@@ -52,15 +53,37 @@ def bundle_of(old: bytes, changed: Iterable[Listed]) -> bytes:
     """The search bundle with some recipes changed; `old` is the unpacked one, or empty."""
     lines = {line.partition(b"\t")[0]: line for line in old.removeprefix(_HEADER).splitlines()}
     for one in changed:
-        clean = [field.replace(SEPARATOR, " ").replace("\n", " ") for field in one]
-        lines[one.name.encode()] = SEPARATOR.join(clean).encode()
+        lines[one.name.encode()] = _line(one)
     return _HEADER + b"".join(lines[name] + b"\n" for name in sorted(lines))
+
+
+def _line(one: Listed) -> bytes:
+    """What goes without saying is left out: every byte of the bundle is unpacked and looked at."""
+    short = one._replace(
+        state="" if one.state == ACTIVE else one.state, platforms=one.platforms.replace("linux/", "")
+    )
+    return SEPARATOR.join(field.replace(SEPARATOR, " ").replace("\n", " ") for field in short).encode()
+
+
+def read_line(line: bytes) -> Listed:
+    """A recipe from its line of the bundle.
+
+    Raises:
+        VerificationError: it is none.
+    """
+    fields = line.decode(errors="replace").split(SEPARATOR)
+    if len(fields) != len(Listed._fields):
+        raise malformed("a line of the search bundle is not understood", where=BUNDLE)
+    short = Listed(*fields)
+    platforms = " ".join(f"linux/{word}" for word in short.platforms.split())
+    return short._replace(state=short.state or ACTIVE, platforms=platforms)
 
 
 def names_of(bundle: bytes) -> bytes:
     """The list of names with their best versions: the first three words of every line of the bundle."""
     lines = bundle.removeprefix(_HEADER).splitlines()
-    return b"".join(b" ".join(line.split(b"\t", 3)[:3]) + b"\n" for line in lines)
+    words = (line.split(b"\t", 3)[:3] for line in lines)
+    return b"".join(b"%s %s %s\n" % (name, label, state or ACTIVE.encode()) for name, label, state in words)
 
 
 def read_bundle(content: bytes) -> bytes:

@@ -7,7 +7,7 @@ never change unless a release in them does. Releases are ordered by the moment t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from openhands_recipes.model.digest import Digest, digest_of
 from openhands_recipes.model.index import (
@@ -20,9 +20,11 @@ from openhands_recipes.model.index import (
     entry_of,
     malformed,
 )
-from openhands_recipes.model.release_history import Released
-from openhands_recipes.model.release_record import ReleaseRecord, State
 from openhands_recipes.publish.index.codec import json_of, packed_json, unpacked
+
+if TYPE_CHECKING:  # pydantic takes memory, and readers need none of it
+    from openhands_recipes.model.release_history import Released
+    from openhands_recipes.model.release_record import ReleaseRecord, State
 
 NEWEST = 32
 ARCHIVE = 16
