@@ -10,7 +10,8 @@ from openhands_recipes.compile.pin import LockedLevel
 from openhands_recipes.errors import ReleaseError
 from openhands_recipes.flows.build import build
 from openhands_recipes.flows.chain import Library
-from openhands_recipes.flows.proofs import proof_of
+from openhands_recipes.flows.fast_path import built_before
+from openhands_recipes.flows.proofs import proof_of, untested
 from openhands_recipes.flows.workshop import Workshop
 from openhands_recipes.model.composed import Composed
 from openhands_recipes.model.digest import Digest
@@ -97,6 +98,8 @@ def candidate(shop: Workshop, name: str, wishes: Wishes, *, licenses: Licenses) 
     library = Library.of(shop.store)
     composed = library.composed(name)
     platforms = wishes.platforms or _all_platforms(shop, composed, library.platforms(composed))
+    if not wishes.unsafe_untested:
+        _check_testable(shop, name, platforms, wishes.compression)
     chain = library.chain(name)
     images = tuple(build(shop, name, platform=one, compression=wishes.compression).image for one in platforms)
     proofs = {} if wishes.unsafe_untested else {i.platform: proof_of(shop, composed, i) for i in images}
@@ -110,6 +113,16 @@ def candidate(shop: Workshop, name: str, wishes: Wishes, *, licenses: Licenses) 
         proofs=proofs,
         licenses=licenses(tuple(every.values())),
     )
+
+
+def _check_testable(
+    shop: Workshop, name: str, platforms: tuple[Platform, ...], compression: Compression
+) -> None:
+    """Refuse, before the work of building it, what could not be tested afterwards."""
+    for platform in platforms:
+        known = platform == shop.host or built_before(shop, name, platform=platform, compression=compression)
+        if not known:
+            raise untested(shop, name, platform)
 
 
 def about(composed: Composed, level: LockedLevel) -> About:

@@ -15,6 +15,7 @@ from openhands_recipes.flows.workshop import Workshop
 from openhands_recipes.model.composed import Composed
 from openhands_recipes.model.digest import Digest, canonical_json, digest_of_json
 from openhands_recipes.model.image import Image
+from openhands_recipes.model.platform import Platform
 from openhands_recipes.ports import BoxOptions, Records
 from openhands_recipes.publish.test_result import Proof
 
@@ -53,12 +54,7 @@ def proof_of(shop: Workshop, composed: Composed, image: Image) -> Proof:
     if known is not None:
         return known
     if image.platform != shop.host:
-        raise ReleaseError(
-            f"{image.platform} of '{image.name}' is not tested",
-            hint=f"release it from a machine that runs {image.platform}, or leave it out: "
-            f"--platform {shop.host or 'linux/amd64'}",
-            code="OHR403",
-        )
+        raise untested(shop, image.name, image.platform)
     report = test_image(shop, composed, image, options=BoxOptions())
     proof = keep_proof(shop.records, composed, image, report)
     if proof is None:
@@ -68,3 +64,13 @@ def proof_of(shop: Workshop, composed: Composed, image: Image) -> Proof:
             hint=f"run `ohr test {image.name}`",
         )
     return proof
+
+
+def untested(shop: Workshop, name: str, platform: Platform) -> ReleaseError:
+    """What to say of an image nobody has tested and that cannot be tested here."""
+    return ReleaseError(
+        f"{platform} of '{name}' is not tested",
+        hint=f"release it from a machine that runs {platform}, or leave it out: "
+        f"--platform {shop.host or 'linux/amd64'}",
+        code="OHR403",
+    )
