@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import builds, check, gate, index_numbers, startup
+from bench import builds, check, gate, index_numbers, nix, startup
 from bench.harness import TREE, Bench, LackingError, say, table, write_report
 from bench.pack import pack
 from bench.processes import FailedError
@@ -34,7 +34,12 @@ BENCHES: dict[str, Callable[[Workshop], Bench]] = {
     "push_noop": push_noop,
     "add_one": builds.add_one,
     "pack": pack,
+    "nix_cold": nix.nix_cold,
+    "nix_repeat": nix.nix_repeat,
+    "nix_one_file": nix.nix_one_file,
+    "nix_memory": nix.nix_memory,
     "run_first_output": startup.run_first_output,
+    "agent_server_start": startup.agent_server_start,
     "memory_build": builds.memory_build,
     "memory_lock": builds.memory_lock,
 }

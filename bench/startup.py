@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+
 from bench.harness import Bench, Target
 from bench.processes import run
 from bench.workshop import OHR, Workshop
@@ -30,4 +32,46 @@ def run_first_output(shop: Workshop) -> Bench:
         ours=lambda: shop.ohr(cache, "run", "bench-tools", "--", "echo", "hello").first_output,
         targets=(Target(0.3),),
         runs=7,
+    )
+
+
+UNTIL_HEALTHY = """\
+openhands-agent-server --host 127.0.0.1 --port 8000 >/tmp/log 2>&1 &
+server=$!
+began=$(date +%s%N)
+until curl --silent --fail --output /dev/null http://127.0.0.1:8000/health; do
+    kill -0 $server 2>/dev/null || { cat /tmp/log >&2; exit 1; }
+    sleep 0.02
+done
+ended=$(date +%s%N)
+read -r -a stat < /proc/$server/stat
+kill $server
+echo "$((ended - began)) $((stat[13] + stat[14])) $(getconf CLK_TCK)"
+"""
+"""Prints nanoseconds until it answered, and its processor time in clock ticks (proc_pid_stat(5))."""
+
+
+def agent_server_start(shop: Workshop) -> Bench:
+    """The agent-server of our image, until it answers `/health`."""
+    cache = shop.library_cache("openhands-agent")
+    spent: list[float] = []
+
+    def ours() -> float:
+        done = shop.library(cache, "run", "openhands-agent", "--", "bash", "-c", UNTIL_HEALTHY)
+        nanoseconds, ticks, per_second = map(int, done.stdout.split())
+        spent.append(ticks / per_second)
+        facts["processor seconds"] = statistics.median(spent)
+        return nanoseconds / 1e9
+
+    facts: dict[str, object] = {}
+    ours()  # the first start unpacks the image and reads its files from the disk
+    spent.clear()
+    return Bench(
+        name="agent_server_start",
+        what="agent-server: start to its first answer at `/health`",
+        unit="s",
+        ours=ours,
+        targets=(Target(6),),
+        facts=facts,
+        runs=5,
     )

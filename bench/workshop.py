@@ -96,6 +96,17 @@ class Workshop:
         self._run(self.root, cache, "build", "bench-tools")
         return cache
 
+    def library_cache(self, name: str) -> Path:
+        """A cache in which a recipe of the library has been built."""
+        cache = self.fresh_cache()
+        say(f"building {name}")
+        self.library(cache, "build", name)
+        return cache
+
+    def library(self, cache: Path, *arguments: str) -> Ran:
+        """`ohr` on the recipes of the library."""
+        return self._run(TREE, cache, *arguments)
+
     def fresh_cache(self) -> Path:
         """An empty cache."""
         return Path(tempfile.mkdtemp(prefix="cache-", dir=self.folder))
