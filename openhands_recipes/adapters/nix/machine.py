@@ -8,9 +8,8 @@ import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -93,20 +92,17 @@ class MachineNix:
                 raise
 
     def physical(self, path: str) -> Path:
-        """The path itself, or its place in a store that shows another root to what it builds."""
-        return Path(path) if self._root is None else self._root / path.lstrip("/")
+        """The path itself, or its place in a store that has another root outside than inside its builds."""
+        places = [root / path.lstrip("/") for root in (Path("/"), *self._other_roots())]
+        return next((place for place in places if os.path.lexists(place)), places[0])
 
-    @cached_property
-    def _root(self) -> Path | None:
-        answer = self.run(
-            Call(("--extra-experimental-features", "nix-command", "store", "info", "--json")), _ignore
-        )
-        url = re.search(r'"url":"([^"]*)"', answer.stdout)
-        parts = urlsplit(url[1]) if url else urlsplit("")
-        chosen = parse_qs(parts.query).get("root", [])
-        if chosen:
-            return Path(chosen[0])
-        return Path(parts.path) if parts.scheme in ("", "local") and parts.path.startswith("/") else None
+    def _other_roots(self) -> Iterator[Path]:
+        """Where chroot stores are: as NIX_REMOTE says, or where Nix makes one for users without `/nix`."""
+        remote = urlsplit(self._environment.get("NIX_REMOTE", ""))
+        chosen = [*parse_qs(remote.query).get("root", ()), remote.path if not remote.query else ""]
+        yield from (Path(root) for root in chosen if root.startswith("/"))
+        data = self._environment.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+        yield Path(data) / "nix" / "root"
 
     def show(self, path: Path, target: str) -> tuple[str, tuple[Bind, ...]]:  # noqa: ARG002 - the port's signature
         """It sees everything as it is."""

@@ -123,6 +123,17 @@ class NixDoors(BuildDoors):
 
         return NixImage(image.version, lambda options: shop.engine.open(trees, options), offer)
 
+    def clean_cache(self, *, unused_days: float | None) -> None:
+        """Clear the cache, the trees in which our own Nix runs for users other than root among it."""
+        from openhands_recipes.adapters.nix.boxed import stands_for
+
+        caller = stands_for()
+        if caller is not None and unused_days is None and (self.cache.root / "sandbox").is_dir():
+            from openhands_recipes.adapters.sandbox.engine import NamespaceEngine
+
+            NamespaceEngine(self.cache.folder("sandbox"), caller=caller).clear()
+        super().clean_cache(unused_days=unused_days)
+
     def checks(self) -> tuple[Check, ...]:
         """What `ohr doctor` looks at, Nix among it."""
         from openhands_recipes.flows.doctor import Check
