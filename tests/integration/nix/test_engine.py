@@ -223,3 +223,41 @@ def test_a_flake_that_only_its_owner_may_read_is_built(nix: Nix, tmp_path: Path)
     flake.chmod(0o700)
     (flake / "flake.nix").chmod(0o600)
     assert json.loads(nix.evaluate(flake, "answer")) == 42
+
+
+SMALL_DISK = """
+mkdir -p "$1/nix"
+mount -t tmpfs -o size=$2,mode=755 tmpfs "$1/nix"
+shift 2
+"$@"
+mount -o remount,size=500m "$0/nix"
+"$@"
+"""
+TOLD = """
+import sys
+from pathlib import Path
+from openhands_recipes.errors import OutsideError
+from tests.integration.nix.bench import NixBench
+nix = NixBench(*map(Path, sys.argv[1:4])).nix
+try:
+    print(nix.folder(nix.build(Path(sys.argv[4]), sys.argv[5])).stat().st_size)
+except OutsideError as error:
+    print(error.code, error.hint)
+"""
+
+
+@pytest.mark.parametrize("size", ["400k", "3m", "9m"])
+def test_a_full_disk_is_told_and_the_next_run_goes_on(scratch: NixBench, tmp_path: Path, size: str) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("this machine lacks root, to mount a small file system")
+    flake = small_flake(tmp_path / "flake", 'default = mk "large" "b head -c 20000000 /dev/zero > $out";')
+    bench = scratch.with_cache(tmp_path / "cache")
+    command = [sys.executable, "-c", TOLD, bench.root, bench.cache, bench.nixpkgs, flake, DEFAULT]
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", SMALL_DISK, bench.cache, bench.cache, size, *command],
+        cwd=TREE, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    full, enough = done.stdout.splitlines()
+    assert enough == "20000000"
+    assert "free some space" in full
