@@ -6,8 +6,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from openhands_recipes.compile.nix.languages import parse_language_names
-from openhands_recipes.compile.nix.sources import source_faults
 from openhands_recipes.compile.oci.rules import current_rules
 from openhands_recipes.compile.pin import (
     LockedLevel,
@@ -17,11 +15,11 @@ from openhands_recipes.compile.pin import (
     write_lock,
 )
 from openhands_recipes.compile.recipe.faults import Fault
+from openhands_recipes.compile.recipe.packages import package_faults
 from openhands_recipes.errors import InvalidRecipeError, RecipesError, ResolutionError, StaleLockError
 from openhands_recipes.flows.chain import Library
 from openhands_recipes.flows.gate_store import SETTINGS, TABLE, CommitStore
 from openhands_recipes.model.composed import Composed
-from openhands_recipes.model.flake import LanguageNames
 from openhands_recipes.model.gate import Finding
 from openhands_recipes.model.lock import Lock
 from openhands_recipes.model.recipe import Recipe
@@ -108,7 +106,7 @@ class Shelf:
         """A recipe with everything it extends, and what is wrong: the first things, if it is broken."""
         try:
             composed = self.library.composed(name)
-            found = source_faults(composed, self.library.table, self._language_names(composed))
+            found = self._package_faults(composed)
         except (InvalidRecipeError, ResolutionError) as error:
             faults = tuple(as_finding(fault) for fault in error.faults if isinstance(fault, Fault))
             return None, faults or (_unreadable(error),)
@@ -119,12 +117,19 @@ class Shelf:
         self.library.parsed.pop(name, None)
         self.store.forget(name)
 
-    def _language_names(self, composed: Composed) -> LanguageNames:
-        """How nixpkgs calls language packages; only read for what Debian does not have."""
-        stored = self.store.nixlib().get("languages.toml") if "debian" in composed.unavailable else None
-        if stored is None:
-            return LanguageNames(python={}, npm={})
-        return parse_language_names(stored.content, file=stored.file)
+    def _package_faults(self, composed: Composed) -> list[Fault]:
+        """What is wrong with a recipe's packages: in Debian, or in nixpkgs where it says so."""
+        if "debian" not in composed.unavailable:
+            return package_faults(composed.packages, self.library.table)
+        from openhands_recipes.compile.nix.languages import parse_language_names  # noqa: PLC0415 - few need it
+        from openhands_recipes.compile.nix.sources import source_faults  # noqa: PLC0415
+        from openhands_recipes.model.flake import LanguageNames  # noqa: PLC0415
+
+        stored = self.store.nixlib().get("languages.toml")
+        names = LanguageNames(python={}, npm={})
+        if stored is not None:
+            names = parse_language_names(stored.content, file=stored.file)
+        return source_faults(composed, self.library.table, names)
 
     def lock(self, name: str) -> Lock | None:
         """A recipe's lock, understood once; None where there is none.
@@ -148,6 +153,7 @@ class Shelf:
             composed=composed,
             lock=self.lock_facts(name, composed) if with_lock else self.plain_lock(name),
             changelog=changelog.decode("utf-8", "replace"),
+            has_closure=self.store.closure(name) is not None,
             stale_flake=with_lock and self.stale_flake(name),
         )
 

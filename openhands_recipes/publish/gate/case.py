@@ -60,6 +60,8 @@ class Side:
     recipe: Recipe | None = None
     composed: Composed | None = None
     lock: LockFacts = LockFacts()
+    has_closure: bool = False
+    """Whether it was locked for nixpkgs."""
     changelog: str = ""
     stale_flake: bool = False
     """Whether its flake.json is there and not what it compiles to."""

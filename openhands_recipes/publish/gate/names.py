@@ -9,9 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
-
 from openhands_recipes.model.gate import Finding
 from openhands_recipes.publish.gate.case import Case, TouchedRecipe
 from openhands_recipes.publish.gate.rules import Code, finding
@@ -73,6 +70,11 @@ def not_taken(case: Case) -> Iterator[Finding]:
 
 def not_near(case: Case) -> Iterator[Finding]:
     """The name is not nearly another one. A person decides; `python-311` beside `python-312` is no fault."""
+    if not any(True for _ in _new(case)):
+        return
+    from rapidfuzz import process  # noqa: PLC0415 - only new names need it
+    from rapidfuzz.distance import OSA  # noqa: PLC0415
+
     for recipe in _new(case):
         limit = 1 if len(recipe.name) <= SHORT else 2
         near = process.extract(

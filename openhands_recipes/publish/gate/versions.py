@@ -90,29 +90,33 @@ def locked(case: Case) -> Iterator[Finding]:
     for recipe, side in case.present:
         if side.recipe is None:
             continue  # what hides it is told by others
-        facts, hint = side.lock, f"run `ohr lock {recipe.name}` and commit {recipe.lock_file}"
-        if facts.lock is None and not facts.problem and _is_for_nixpkgs(side):
-            if recipe.folder + CLOSURE not in recipe.listing:
-                hint = f"run `ohr lock --from nixpkgs {recipe.name}` and commit {recipe.folder}{CLOSURE}"
-                yield finding(Code.NO_LOCK, f"recipe '{recipe.name}' has no closure", recipe.file, hint=hint)
-        elif facts.lock is None and not facts.problem:
-            yield finding(Code.NO_LOCK, f"recipe '{recipe.name}' has no lock", recipe.file, hint=hint)
-        elif facts.problem:
-            yield finding(Code.LOCK_BY_HAND, facts.problem, recipe.lock_file, hint=hint)
-        elif not facts.as_written:
-            message = "the lock is not laid out as `ohr lock` writes it"
-            yield finding(Code.LOCK_BY_HAND, message, recipe.lock_file, hint=hint)
-        if facts.stale:
-            yield finding(Code.STALE_LOCK, facts.stale, recipe.lock_file, hint=facts.stale_hint or hint)
-        version = side.recipe.version
-        if facts.lock is not None and not facts.stale and facts.lock.version != version:
-            message = f"the lock is of version {facts.lock.version}, the recipe is {version}"
-            yield finding(Code.STALE_LOCK, message, recipe.lock_file, hint=hint)
+        if side.composed is not None and "debian" in side.composed.unavailable:
+            yield from _closed(recipe, side)
+        else:
+            yield from _locked(recipe, side, side.recipe.version)
 
 
-def _is_for_nixpkgs(side: Side) -> bool:
-    """Whether Debian cannot provide the recipe, so that its closure stands for the lock."""
-    return side.composed is not None and "debian" in side.composed.unavailable
+def _closed(recipe: TouchedRecipe, side: Side) -> Iterator[Finding]:
+    if not side.has_closure:
+        message = f"recipe '{recipe.name}', which only nixpkgs provides, was never locked for it"
+        hint = f"run `ohr lock {recipe.name} --from nixpkgs` and commit {recipe.folder}{CLOSURE}"
+        yield finding(Code.NO_LOCK, message, recipe.file, hint=hint)
+
+
+def _locked(recipe: TouchedRecipe, side: Side, version: str) -> Iterator[Finding]:
+    facts, hint = side.lock, f"run `ohr lock {recipe.name}` and commit {recipe.lock_file}"
+    if facts.lock is None and not facts.problem:
+        yield finding(Code.NO_LOCK, f"recipe '{recipe.name}' has no lock", recipe.file, hint=hint)
+    elif facts.problem:
+        yield finding(Code.LOCK_BY_HAND, facts.problem, recipe.lock_file, hint=hint)
+    elif not facts.as_written:
+        message = "the lock is not laid out as `ohr lock` writes it"
+        yield finding(Code.LOCK_BY_HAND, message, recipe.lock_file, hint=hint)
+    if facts.stale:
+        yield finding(Code.STALE_LOCK, facts.stale, recipe.lock_file, hint=facts.stale_hint or hint)
+    elif facts.lock is not None and facts.lock.version != version:
+        message = f"the lock is of version {facts.lock.version}, the recipe is {version}"
+        yield finding(Code.STALE_LOCK, message, recipe.lock_file, hint=hint)
 
 
 VERSIONS: tuple[Callable[[Case], Iterator[Finding]], ...] = (in_order, first_version, kind_matches, locked)
