@@ -23,7 +23,7 @@ from openhands_recipes.ports.store_trees import Frame, Node, StoreTree
 
 SMALL = 64 << 10
 """Files up to this size are read and hashed in one go."""
-READ_BYTES = 1 << 20
+READ_BYTES = 256 << 10
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _BATCH = 256 << 10
 
@@ -113,6 +113,7 @@ class Passage:
         self._steps = steps
         self._pieces = self._read()
         self._rest: memoryview = memoryview(b"")
+        self._buffer = memoryview(bytearray(READ_BYTES))
         self.position = 0
 
     def skip_to(self, offset: int) -> None:
@@ -162,7 +163,7 @@ class Passage:
             elif entry.kind is Kind.FILE:
                 yield from self._file(node, header(entry), digest)
             else:
-                for piece in _content(tree, node):
+                for piece in _content(tree, node, self._buffer):
                     digest.add(piece)
                 yield header(entry)
             digest.add(frame.tail)
@@ -172,12 +173,12 @@ class Passage:
 
     def _file(self, node: Node, head: bytes, digest: _Batched) -> Iterator[bytes | memoryview]:
         if node.size <= SMALL:
-            content = b"".join(_content(self._listing.tree, node))
+            content = b"".join(map(bytes, _content(self._listing.tree, node, self._buffer)))
             digest.add(content)
             yield head + content + self._steps.padding(node.size)
             return
         yield head
-        for piece in _content(self._listing.tree, node):
+        for piece in _content(self._listing.tree, node, self._buffer):
             digest.add(piece)
             yield piece
         yield self._steps.padding(node.size)
@@ -208,16 +209,15 @@ class _Batched:
         self._waiting.clear()
 
 
-def _content(tree: StoreTree, node: Node) -> Iterator[memoryview]:
-    """Exactly as many bytes of a file as were listed, of the content that was listed."""
+def _content(tree: StoreTree, node: Node, buffer: memoryview) -> Iterator[memoryview]:
+    """Exactly as many bytes of a file as were listed, of the content that was listed; in one buffer."""
     check = hashlib.sha256() if node.sha256 else None
     left = node.size
     try:
         descriptor = os.open(tree.folder / node.path, _FLAGS)
         try:
-            buffer = memoryview(bytearray(min(left, READ_BYTES)))
             while left:
-                count = os.readv(descriptor, [buffer[: min(left, READ_BYTES)]])
+                count = os.readv(descriptor, [buffer[:left]])
                 if count == 0:
                     raise _changed(tree, node)
                 left -= count
