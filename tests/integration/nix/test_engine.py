@@ -252,7 +252,8 @@ def test_a_full_disk_is_told_and_the_next_run_goes_on(scratch: NixBench, tmp_pat
         pytest.skip("this machine lacks root, to mount a small file system")
     flake = small_flake(tmp_path / "flake", 'default = mk "large" "b head -c 20000000 /dev/zero > $out";')
     bench = scratch.with_cache(tmp_path / "cache")
-    command = [sys.executable, "-c", TOLD, bench.root, bench.cache, bench.nixpkgs, flake, DEFAULT]
+    places = map(str, (bench.root, bench.cache, bench.nixpkgs, flake))
+    command = [sys.executable, "-c", TOLD, *places, DEFAULT]
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-c", SMALL_DISK, bench.cache, bench.cache, size, *command],
         cwd=TREE, capture_output=True, text=True, check=False,
