@@ -99,8 +99,8 @@ def _judge(name: str, via: TouchedRecipe, before: Shelf, after: Shelf, *, direct
         return Dependant(name, via.name, None, None, stale=stale, direct=direct) if stale else None
     was = before.composed(name)
     is_, faults = after.outcome(name) if was is not None else (None, ())
-    if was is not None and is_ is not None and rights_of(was) == rights_of(is_):
-        was = is_ = None
+    if was is None or is_ is None or rights_of(was) == rights_of(is_):
+        was = is_ = None  # only rights are compared later; a hundred thousand must fit into memory
     if not (faults or stale or is_ is not None):
         return None
     return Dependant(name, via.name, was, is_, faults, stale, direct)

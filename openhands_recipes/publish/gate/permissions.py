@@ -6,6 +6,7 @@ that is written down, and recipes that build on the changed one are judged as we
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from openhands_recipes.model.composed import Composed
@@ -17,6 +18,8 @@ from openhands_recipes.publish.gate.rights import Rights, Wider, rights_of, toge
 from openhands_recipes.publish.gate.rules import RULES, Code, finding
 from openhands_recipes.publish.gate.sources import spoken_texts
 
+TOLD = 20
+"""Dependants told one by one; of more, the number."""
 SOCKET = ("docker.sock", "containerd.sock", "podman.sock", "crio.sock")
 HINT = "ask for the least, and say in the pull request why it is needed; two people must agree"
 PUBLIC_SUFFIX_PARTS = 2
@@ -65,14 +68,20 @@ def _source(composed: Composed, more: Wider) -> str:
 
 def dependants_not_wider(case: Case) -> Iterator[Finding]:
     """What builds on a touched recipe may do no more than before either."""
+    told: Counter[str] = Counter()
     for dependant in case.dependants:
         if dependant.before is None or dependant.after is None:
             continue
         found = wider(rights_of(dependant.before), rights_of(dependant.after))
-        if found:
+        told[dependant.via] += bool(found)
+        if found and told[dependant.via] <= TOLD:
             texts = "; ".join(more.text for more in found)
             message = f"'{dependant.name}' changes with '{dependant.via}': it {texts}"
             yield finding(Code.DEPENDANT_WIDENS, message, f"recipes/{dependant.via}/recipe.yaml", hint=HINT)
+    for via, count in told.items():
+        if count > TOLD:
+            message = f"{count - TOLD:,} more dependants of '{via}' may do more as well"
+            yield finding(Code.DEPENDANT_WIDENS, message, f"recipes/{via}/recipe.yaml", hint=HINT)
 
 
 def forbidden(case: Case) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from openhands_recipes.model.gate import Finding
@@ -9,6 +10,8 @@ from openhands_recipes.publish.gate.case import Case
 from openhands_recipes.publish.gate.rules import Code, finding
 
 SHOWN = 8
+TOLD = 20
+"""Dependants told one by one; of more, the number."""
 OF_STATE = {"yanked": Code.YANKED_BASE, "blocked": Code.BLOCKED_BASE, "deprecated": Code.DEPRECATED_BASE}
 
 
@@ -20,14 +23,22 @@ def listed(names: tuple[str, ...] | list[str]) -> str:
 
 def dependants_compose(case: Case) -> Iterator[Finding]:
     """What builds on a touched recipe still composes, its ranges and packages included."""
+    told: Counter[str] = Counter()
     for dependant in case.dependants:
         via = case.recipe(dependant.via)
         if not dependant.faults or (via is not None and via.after is None):
             continue  # that a removed module is missed is told once, by `used_stay`
+        told[dependant.via] += 1
+        if told[dependant.via] > TOLD:
+            continue
         first = dependant.faults[0]
         message = f"'{dependant.name}' breaks with this: {first.message}"
         hint = f"change 'recipes/{dependant.via}' so that it keeps fitting, or widen the range there first"
         yield finding(Code.DEPENDANT_BREAKS, message, first.file, line=first.line, hint=hint)
+    for name, count in told.items():
+        if count > TOLD:
+            message = f"{count - TOLD:,} more dependants of '{name}' break with this"
+            yield finding(Code.DEPENDANT_BREAKS, message, f"recipes/{name}/recipe.yaml")
 
 
 def dependants_fresh(case: Case) -> Iterator[Finding]:

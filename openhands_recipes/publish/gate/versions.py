@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from semantic_version import Version
 
 from openhands_recipes.model.gate import Finding
-from openhands_recipes.publish.gate.case import CLOSURE, Case, Side
+from openhands_recipes.publish.gate.case import CLOSURE, Case, Side, TouchedRecipe
 from openhands_recipes.publish.gate.kinds import Kind, differences
 from openhands_recipes.publish.gate.rules import Code, finding
 
