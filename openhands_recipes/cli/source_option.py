@@ -28,7 +28,7 @@ def source_option(command: Callable[..., Any]) -> Callable[..., Any]:
             show_default=True,
             help="Where packages come from. nixpkgs: the contract from Debian, the tools from a Nix closure.",
         ),
-        click.option("--pure", is_flag=True, help="With --from nixpkgs: nothing from Debian at all."),
+        click.option("--pure", is_flag=True, hidden=True, help="With --from nixpkgs: nothing from Debian."),
     ]
     for option in reversed(options):
         with_shape = option(with_shape)

@@ -26,19 +26,14 @@ def build_from_nixpkgs(closures: ClosureShop, nix: NixShop, wanted: NixImage) ->
     known = nix_built_before(nix.shop, wanted)
     if known is not None:
         return known
+    if wanted.shape == "pure":
+        build_pure(wanted.name)
     library = Library.of(nix.shop.store)
     composed = library.composed(wanted.name)
     locked = have_closure(closures, library, wanted.name, wanted.platform)
     levels = _levels(closures, library, composed, locked, wanted.platform)
-    if wanted.shape == "pure":
-        built = build_pure(nix, levels, composed, platform=wanted.platform, compression=wanted.compression)
-        contract = 0
-    else:
-        built = build_hybrid(
-            nix, wanted.name, levels, platform=wanted.platform, compression=wanted.compression
-        )
-        contract = contract_levels(composed)
-    remember(nix.shop, wanted, built.image, composed.lineage, contract=contract)
+    built = build_hybrid(nix, wanted.name, levels, platform=wanted.platform, compression=wanted.compression)
+    remember(nix.shop, wanted, built.image, composed.lineage, contract=contract_levels(composed))
     return built
 
 
