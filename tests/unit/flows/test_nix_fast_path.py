@@ -81,8 +81,12 @@ def test_an_unchanged_image_is_found(shop: Any) -> None:
 
 
 INPUTS = [
-    ("recipe", "tools"), ("recipe", "ground"), ("lock", "ground"), ("closure", "tools"), ("closure", "ground"),
-]  # fmt: skip
+    ("recipe", "tools"),
+    ("recipe", "ground"),
+    ("lock", "ground"),
+    ("closure", "tools"),
+    ("closure", "ground"),
+]
 
 
 @pytest.mark.parametrize("changed", INPUTS)
