@@ -14,7 +14,7 @@ from typing import Any
 
 from bench import builds, check, gate, index_numbers, nix, startup
 from bench.harness import TREE, Bench, LackingError, say, table, write_report
-from bench.pack import pack
+from bench.pack import pack, pack_files
 from bench.processes import FailedError
 from bench.push_noop import push_noop
 from bench.workshop import Workshop
@@ -34,6 +34,7 @@ BENCHES: dict[str, Callable[[Workshop], Bench]] = {
     "push_noop": push_noop,
     "add_one": builds.add_one,
     "pack": pack,
+    "pack_files": pack_files,
     "nix_cold": nix.nix_cold,
     "nix_repeat": nix.nix_repeat,
     "nix_one_file": nix.nix_one_file,

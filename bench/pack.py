@@ -5,6 +5,7 @@ Ours also hashes both sides of the codec, as a layer needs it; the peer does not
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import stat
@@ -13,6 +14,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from bench.harness import TREE, Bench, Target, say
@@ -23,6 +25,7 @@ from openhands_recipes.adapters.cache_dir import CacheDir
 from openhands_recipes.adapters.fragments import FragmentStore
 from openhands_recipes.adapters.image_store import LocalImageStore
 from openhands_recipes.adapters.packer import LayerPacker, PackSteps
+from openhands_recipes.cli.building import CALM
 from openhands_recipes.compile.pack.build import build_fragment
 from openhands_recipes.compile.pack.codec import BLOCK, codec, codec_rules
 from openhands_recipes.compile.pack.layer import layer_chunks
@@ -38,25 +41,41 @@ FRAGMENT = digest_of(b"bench")
 
 
 def pack(shop: Workshop) -> Bench:
-    """Megabytes of tar packed per processor second."""
-    tree = shop.folder / "pack-tree"
-    cache = shop.folder / "pack-cache"
-    if not tree.exists():
-        say(f"gathering about {WANTED_BYTES // 1_000_000} MB of small files")
-        count, size = gather(tree)
-        facts = {"files": count, "bytes": size, "from_files": alone("fragment", tree, cache)}
-    else:
-        facts = {}
+    """Megabytes of tar packed per processor second, from parts converted before."""
+    tree, cache, facts = _prepared(shop)
+    alone("fragment", tree, cache)
+    return _bench("pack", "packing many small files, MB per processor second", "layer", tree, cache, facts)
+
+
+def pack_files(shop: Workshop) -> Bench:
+    """The same from plain files on the disk, as the peer has them."""
+    tree, cache, facts = _prepared(shop)
+    what = "the same from plain files, not from fragments"
+    return _bench("pack_files", what, "fragment", tree, cache, facts)
+
+
+def _bench(  # noqa: PLR0913, PLR0917 - one call each
+    name: str, what: str, way: str, tree: Path, cache: Path, facts: dict[str, object]
+) -> Bench:
     return Bench(
-        name="pack",
-        what="packing many small files, MB per processor second",
+        name=name,
+        what=what,
         unit="MB/s",
-        ours=lambda: alone("layer", tree, cache),
+        ours=lambda: alone(way, tree, cache),
         peers={PEER: lambda: alone("peer", tree, cache)},
         targets=(Target(5, peer=PEER, at_least=True),),
         runs=3,
         facts=facts,
     )
+
+
+def _prepared(shop: Workshop) -> tuple[Path, Path, dict[str, object]]:
+    tree, cache = shop.folder / "pack-tree", shop.folder / "pack-cache"
+    if tree.exists():
+        return tree, cache, {}
+    say(f"gathering about {WANTED_BYTES // 1_000_000} MB of small files")
+    count, size = gather(tree)
+    return tree, cache, {"files": count, "bytes": size}
 
 
 def gather(tree: Path) -> tuple[int, int]:
@@ -93,19 +112,26 @@ def alone(what: str, tree: Path, cache: Path) -> float:
 # --- inside the process ----------------------------------------------------------------------------
 
 
-def entries(tree: Path) -> Iterator[tuple[Entry, Content]]:
-    """The tree as entries whose files are read when they are written."""
-    for path in sorted(tree.rglob("*")):
-        found = path.stat()
-        name = str(path.relative_to(tree))
-        if path.is_dir():
+def entries(folder: str, below: str = "") -> Iterator[tuple[Entry, Content]]:
+    """A tree as entries whose files are read when they are written."""
+    with os.scandir(folder) as listed:
+        found = sorted(listed, key=lambda one: one.name)
+    for one in found:
+        name = below + one.name
+        if one.is_dir(follow_symlinks=False):
             yield Entry(name, Kind.DIRECTORY, 0o755), None
+            yield from entries(one.path, f"{name}/")
         else:
-            yield Entry(name, Kind.FILE, size=found.st_size), _reading(path)
+            size = one.stat().st_size
+            yield Entry(name, Kind.FILE, size=size), partial(_content, one.path, size)
 
 
-def _reading(path: Path) -> Content:
-    return lambda: iter((path.read_bytes(),))
+def _content(path: str, size: int) -> Iterator[bytes]:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield os.read(descriptor, size)
+    finally:
+        os.close(descriptor)
 
 
 def peer(tree: Path, out: Path) -> int:
@@ -125,13 +151,16 @@ def main(what: str, tree: Path, cache: Path) -> float:
     steps = PackSteps(layer_chunks, codec, BLOCK)
     packer = LayerPacker(fragments, images, blobs, steps=steps, workers=1)
     order = LayerOrder(digest_of(os.urandom(16)), "bench", (FRAGMENT,))
+    gc.set_threshold(*CALM)  # as `ohr build` has it
     began = time.process_time()
     match what:
         case "peer":
             with tempfile.NamedTemporaryFile(dir=cache) as out:
                 size = peer(tree, Path(out.name))
         case "fragment":
-            fragments.create(FRAGMENT, entries(tree))
+            shutil.rmtree(cache / "fragments", ignore_errors=True)
+            began = time.process_time()
+            fragments.create(FRAGMENT, entries(os.fspath(tree)))
             size = packer.pack([order], compression="zstd")[0].uncompressed_size
         case _:
             size = packer.pack([order], compression="zstd")[0].uncompressed_size
