@@ -33,6 +33,8 @@ class GateStage:
     judge: Judge
     executes: bool = False
     """Whether it runs anything that the pull request brings along."""
+    on_request: bool = False
+    """Whether it only runs where it is named, for other reasons."""
 
 
 def by_rules(*rules: Callable[[Case], Iterator[Finding]]) -> Judge:
@@ -62,5 +64,7 @@ def chosen(wanted: Sequence[Stage], known: dict[Stage, GateStage]) -> tuple[Stag
         hint = f"stages: {', '.join(known)}"
         raise UsageError(f"stage {missing[0]} is not part of this gate", hint=hint)
     return tuple(
-        stage for stage, spec in sorted(known.items()) if (stage in wanted if wanted else not spec.executes)
+        stage
+        for stage, spec in sorted(known.items())
+        if (stage in wanted if wanted else not (spec.executes or spec.on_request))
     )

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from openhands_recipes.model.base import Model
+from openhands_recipes.model.gate_proof import Proven
 
 Stage = Literal["A", "B", "C", "D", "E", "F", "G", "H", "I", "J"]
 Severity = Literal["error", "human", "warning", "note"]
@@ -164,6 +165,10 @@ class Verdict:
     skipped: tuple[Finding, ...] = ()
     skips: tuple[Skip, ...] = ()
     fixed: tuple[str, ...] = ()
+    proven: tuple[Proven, ...] = ()
+    """What stages that execute showed."""
+    comment: str = ""
+    """The review aid of stage J, Markdown."""
 
     @property
     def may_approve(self) -> tuple[int, ...]:

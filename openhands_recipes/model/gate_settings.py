@@ -13,11 +13,15 @@ from openhands_recipes.model import forms
 from openhands_recipes.model.base import Model
 from openhands_recipes.model.owners import Glob
 from openhands_recipes.model.recipe import RecipeName
+from openhands_recipes.model.release_record import EvidenceKind
 
 RuleCode = Annotated[str, StringConstraints(pattern=forms.RULE_CODE)]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=forms.ONE_LINE)]
 Day = Annotated[str, StringConstraints(pattern=forms.DATE)]
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=forms.SCRIPT_NAME)]
+
+
+Rating = Literal["low", "medium", "high", "critical"]
 
 
 class Limits(Model):
@@ -60,6 +64,21 @@ class Approvals(Model):
     new_recipe_hours: int = Field(default=72, ge=0, description="How long a new recipe stays open at least.")
     widening: int = Field(default=2, ge=1, description="For wider permissions, one of them from `security`.")
     policy: int = Field(default=2, ge=1, description="From `policy`, for the gate, its settings and schemas.")
+
+
+class Budget(Model):
+    """How much an image may grow before somebody must look at it."""
+
+    percent: int = Field(default=25, ge=0, description="Growth against the base's image, in percent.")
+    bytes: int = Field(default=200_000_000, ge=0, description="Growth in bytes, whatever the share.")
+    ignored_bytes: int = Field(default=5_000_000, ge=0, description="Growth below this is never asked about.")
+
+
+class Vulnerabilities(Model):
+    """From which rating (CVSS, qualitative) on a known vulnerability matters."""
+
+    error: Rating = Field(default="high", description="A new one of this rating or worse fails.")
+    human: Rating = Field(default="medium", description="A new one of this rating or worse needs a human.")
 
 
 class GateSkip(Model):
@@ -114,6 +133,14 @@ class GateSettings(Model):
         ),
         description="Paths that decide what the gate and the toolkit do.",
     )  # fmt: skip
+    budget: Budget = Field(default=Budget(), description="How much images may grow.")
+    vulnerabilities: Vulnerabilities = Field(
+        default=Vulnerabilities(), description="How bad known vulnerabilities may be."
+    )
+    evidence: tuple[EvidenceKind, ...] = Field(
+        default=("signature", "provenance", "spdx", "cyclonedx", "tests"),
+        description="What every release comes with.",
+    )
     gate_skips: tuple[GateSkip, ...] = Field(
         default=(), alias="gate-skips", description="Rules that do not count somewhere, for a while."
     )

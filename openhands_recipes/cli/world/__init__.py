@@ -20,9 +20,10 @@ from openhands_recipes.cli.world.gate import GateDoors
 from openhands_recipes.cli.world.index import IndexDoors
 from openhands_recipes.cli.world.machine import cores
 from openhands_recipes.cli.world.nix import NixDoors
+from openhands_recipes.cli.world.proving import ProvingDoors
 
 __all__ = ["World", "cores"]
 
 
-class World(ClosureDoors, NixDoors, FlakeDoors, GateDoors, IndexDoors):
+class World(ClosureDoors, NixDoors, FlakeDoors, ProvingDoors, GateDoors, IndexDoors):
     """The doors of one run, each imported when it is first asked for: a run pays for no other."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from openhands_recipes.model.gate import Demand, Finding, Verdict
+from openhands_recipes.model.gate_proof import Proven
 from openhands_recipes.publish.gate.rules import RULES, Code, rule_of
 
 PAGE = "docs/errors/{code}.md"
@@ -45,6 +47,8 @@ def document_of(verdict: Verdict) -> dict[str, Any]:
         },
         "may_approve": list(verdict.may_approve),
         "fixed": list(verdict.fixed),
+        "proven": [asdict(proven) | {"same": proven.same} for proven in verdict.proven],
+        "comment": verdict.comment or None,
     }
 
 
@@ -101,6 +105,7 @@ def _about(verdict: Verdict) -> Iterator[str]:
     if verdict.lane is not None:
         yield f"lane: {verdict.lane.name} ({verdict.lane.reason})"
         yield from (f"  {_demand(demand)}" for demand in verdict.lane.demands)
+    yield from (_proven(proven) for proven in verdict.proven if proven.image is not None)
     yield from (
         f"not run: {left.stage} ({left.reason})" for left in verdict.not_run if left.stage != "D online"
     )
@@ -110,6 +115,15 @@ def _about(verdict: Verdict) -> Iterator[str]:
     errors = sum(found.severity == "error" for found in verdict.findings)
     count = f", {errors} error{'s' * (errors != 1)}" if errors else ""
     yield f"{SUMMARY[verdict.outcome]}: {what}, stages {''.join(verdict.stages)}{count}"
+
+
+def _proven(proven: Proven) -> str:
+    size = proven.image.size if proven.image else 0
+    twice = "" if proven.same is None else f", {'twice the same' if proven.same else 'twice, not the same'}"
+    held = (
+        f", {sum(c.ok for c in proven.checks)} of {len(proven.checks)} checks hold" if proven.checks else ""
+    )
+    return f"proven: {proven.recipe} {proven.platform}, {size:,} bytes{twice}{held}"
 
 
 def _demand(demand: Demand) -> str:
