@@ -8,7 +8,6 @@ It does not decide what is wanted or where it comes from, and never deletes a go
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import hashlib
 import logging
@@ -19,15 +18,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from openhands_recipes.adapters.atomic import TEMPORARY_SUFFIX, temporary_name
+from openhands_recipes.adapters.atomic import temporary_name
 from openhands_recipes.adapters.cache_dir import CacheDir, cache_error
+from openhands_recipes.adapters.leftovers import sweep_once_a_day
 from openhands_recipes.errors import VerificationError
 from openhands_recipes.model.digest import Digest, digest_of, hex_of
 
 log = logging.getLogger(__name__)
 
 EMPTY = digest_of(b"")
-STALE_SECONDS = 24 * 3600
 WAIT_SECONDS = 0.1
 READ_BYTES = 1 << 20
 
@@ -226,7 +225,7 @@ class BlobStore:
         folder = self._cache.folder("partial")
         if not self._swept:
             self._swept = True
-            _sweep(folder)
+            sweep_once_a_day(self._cache.root)
         return folder
 
 
@@ -245,13 +244,3 @@ def _is_at(descriptor: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
         return False
-
-
-def _sweep(folder: Path) -> None:
-    """Remove temporary files that crashed processes left a day ago or earlier."""
-    oldest = time.time() - STALE_SECONDS
-    for entry in folder.iterdir():
-        if entry.name.endswith(TEMPORARY_SUFFIX):
-            with contextlib.suppress(FileNotFoundError):
-                if entry.stat().st_mtime < oldest:
-                    entry.unlink()
