@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from openhands_recipes import __version__
+from openhands_recipes.compile.pack import plan_closure
 from openhands_recipes.flows.fast_path import Built
 from openhands_recipes.flows.workshop import Workshop
 from openhands_recipes.model.digest import Digest, digest_of, digest_of_json
@@ -74,7 +75,16 @@ def nix_image_key(
         members.append([_digest(recipe), _digest(lock), _digest(closure)])
     if not members or not members[-1][-1]:
         return None
-    return digest_of_json(["closure-image", KEY_RULES, __version__, list(wanted), _common(store), members])
+    return digest_of_json(
+        [
+            "closure-image",
+            [KEY_RULES, plan_closure.VERSION],
+            __version__,
+            list(wanted),
+            _common(store),
+            members,
+        ]
+    )
 
 
 def _lineage_key(store: RecipeStore, wanted: NixImage) -> Digest:

@@ -3,8 +3,8 @@
 Store paths change more often than Debian packages, and never alone: whatever depends on a changed path
 is another path. So the limits are lower than those of `plan`, and nothing may tip over: when a path
 comes, goes or grows, no bucket but its own and at most a neighbour is cut differently. The biggest paths
-travel alone. The others lie in a binary tree over the hash of their package's name; its largest leaf is
-split in two until all are small or there are enough.
+travel alone. The others lie in binary trees over the hash of their package's name, one for each of a few
+sizes; the leaf whose paths would move most bytes is split in two until all are small or there are enough.
 
 Levels come one after the other: what an ancestor's closure holds is grouped as the ancestor groups it, so
 that recipes share those layers.
@@ -19,8 +19,8 @@ from openhands_recipes.compile.pack.plan import MIB, Group, PartSize, alone, bit
 
 VERSION = 1
 """Belongs into the key of every image with a closure."""
-PACKAGE_BITS = 32
-"""A bucket is not split within a package before the hash of its name is used up."""
+BITS = 96
+"""Of the hashes of a path's package, name and content: buckets are split by package first."""
 
 
 class ClosureRules(NamedTuple):
@@ -30,6 +30,8 @@ class ClosureRules(NamedTuple):
     """A bucket that is larger is split, if there may be more."""
     floor: int = MIB
     """No half of a bucket is smaller."""
+    cohorts: tuple[int, ...] = (MIB, 4 * MIB)
+    """Below each of these sizes, paths have buckets of their own."""
     groups: int = 42
     """Layers of one image: with the Debian part below, and files above, there are at most 60."""
 
@@ -39,8 +41,10 @@ _Item = tuple[str, PartSize]
 
 
 class _Leaf(NamedTuple):
-    size: int
+    cost: int
+    """Bytes that move when each of its paths changes once."""
     label: str
+    size: int
     items: list[_Item]
 
 
@@ -76,25 +80,45 @@ def plan_closure(parts: Sequence[PartSize], rules: ClosureRules = _DEFAULT) -> t
 
 
 def _leaves(items: list[_Item], rules: ClosureRules) -> list[_Leaf]:
-    """Split the largest leaf, again and again."""
-    if not items:
-        return []
-    growing = [_leaf("", items)]
+    """Split the leaf that costs most, again and again."""
+    growing = _cohorts(items, rules)
     done: list[_Leaf] = []
     while growing and len(growing) + len(done) < rules.groups:
-        largest = max(growing)
-        growing.remove(largest)
-        halves = _halves(largest, rules.floor) if largest.size > rules.target else None
+        worst = max(growing)
+        growing.remove(worst)
+        halves = _halves(worst, rules.floor) if worst.size > rules.target else None
         if halves is None:
-            done.append(largest)
+            done.append(worst)
         else:
             growing += halves
     return growing + done
 
 
+def _cohorts(items: list[_Item], rules: ClosureRules) -> list[_Leaf]:
+    """Paths of like size together: most paths are small, and a change of one must not move big ones."""
+    if rules.groups <= len(rules.cohorts):
+        return [_leaf("", items)] if items else []
+    found: list[tuple[str, list[_Item]]] = []
+    rest = items
+    for limit in rules.cohorts:
+        found.append((f"{limit // MIB}m-", [item for item in rest if item[1].installed_size < limit]))
+        rest = [item for item in rest if item[1].installed_size >= limit]
+    found.append(("", rest))
+    leaves: list[_Leaf] = []
+    carried: list[_Item] = []
+    for label, members in found:
+        leaf = _leaf(label, carried + members)
+        carried = leaf.items if leaf.size < rules.floor else []
+        leaves += [] if carried or not leaf.items else [leaf]
+    if carried:
+        last = leaves.pop() if leaves else _leaf("", [])
+        leaves.append(_leaf(last.label, last.items + carried))
+    return leaves
+
+
 def _halves(leaf: _Leaf, floor: int) -> tuple[_Leaf, _Leaf] | None:
     """Cut by the first bit of the hash that leaves enough on both sides."""
-    for depth in range(PACKAGE_BITS * 3):
+    for depth in range(BITS):
         sides = [
             _leaf(leaf.label + bit, [item for item in leaf.items if item[0][depth] == bit]) for bit in "01"
         ]
@@ -104,4 +128,5 @@ def _halves(leaf: _Leaf, floor: int) -> tuple[_Leaf, _Leaf] | None:
 
 
 def _leaf(label: str, items: list[_Item]) -> _Leaf:
-    return _Leaf(sum(part.installed_size for _, part in items), label, items)
+    size = sum(part.installed_size for _, part in items)
+    return _Leaf(size * len(items), label, size, items)
