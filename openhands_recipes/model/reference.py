@@ -18,6 +18,10 @@ _HOST = re.compile(
     r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::(?P<port>[0-9]+))?"
 )
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+HUB = "docker.io"
+_HUB_API = "registry-1.docker.io"
+HUB_NAMES = (HUB, "index.docker.io", _HUB_API)
+"""What Docker Hub is called: by people, by Docker's own logins, and by whoever speaks to its API."""
 _HINT = "write HOST[:PORT]/NAMESPACE, for example 127.0.0.1:5000/team"
 
 
@@ -37,26 +41,48 @@ class RegistryAddress:
         return f"{self.namespace}/{recipe}" if self.namespace else recipe
 
     @property
+    def api_host(self) -> str:
+        """Where its API is: Docker Hub has another host for that than its name."""
+        return _HUB_API if self.host == HUB else self.host
+
+    @property
     def is_loopback(self) -> bool:
         """Whether the registry runs on this very machine."""
         return is_loopback(self.host)
 
 
-def parse_address(text: str) -> RegistryAddress:
-    """The address that `--to` names.
+def parse_address(text: str, *, repository: bool = False) -> RegistryAddress:
+    """The address that `--to` names; without a host it is an account of Docker Hub, as it is for Docker.
+
+    With `repository`, the text names a repository, not the namespace of some.
 
     Raises:
-        UsageError: no host, a scheme, a tag, upper case or anything else the grammar does not know.
+        UsageError: a scheme, a tag, upper case or anything else the grammar does not know; more than an
+            account on Docker Hub, whose repositories are ACCOUNT/NAME.
     """
     if "://" in text:
         raise UsageError(f"--to {text!r} starts with a scheme", hint=f"{_HINT}; --plain-http chooses HTTP")
-    host, _, namespace = text.strip().rstrip("/").partition("/")
-    if not (("." in host) or (":" in host) or host.lower() == "localhost"):
-        raise UsageError(f"--to {text!r} names no registry host", hint=_HINT)
+    host, namespace = _split(text.strip().rstrip("/"))
+    if not host and not namespace:
+        raise UsageError(f"--to {text!r} names no registry", hint=_HINT)
     _check_host(host, text)
     if namespace and not _NAMESPACE.fullmatch(namespace):
         raise UsageError(f"--to {text!r}: {namespace!r} is no namespace", hint=_namespace_hint(namespace))
-    return RegistryAddress(host=host.lower(), namespace=namespace)
+    host = HUB if host.lower() in HUB_NAMES else host.lower()
+    if host == HUB and (not namespace or namespace.count("/") != int(repository)):
+        raise UsageError(
+            f"--to {text!r}: repositories of Docker Hub are ACCOUNT/NAME",
+            hint=f"write {HUB}/ACCOUNT; the name of the recipe is added. Other registries: {_HINT}",
+        )
+    return RegistryAddress(host=host, namespace=namespace)
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Host and namespace as Docker tells them apart: a host has a dot or a port, or is `localhost`."""
+    host, _, namespace = text.partition("/")
+    if "." in host or ":" in host or host.lower() == "localhost" or not text:
+        return host, namespace
+    return HUB, text
 
 
 def is_loopback(host: str) -> bool:

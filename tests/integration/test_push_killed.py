@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -57,3 +58,25 @@ def test_a_push_killed_in_an_upload_is_finished_by_the_next_one(tmp_path: Path) 
         assert not sent & {query.partition("digest=")[2] for query in finished}
         assert report.present_bytes > 4 * MIB
         assert registry.get("team/sample/manifests/1.0.0", MANIFEST_TYPE) == sample.image.manifest
+
+
+def test_an_interrupted_push_ends_at_once_although_a_registry_is_silent(tmp_path: Path) -> None:
+    sample = make_sample(tmp_path / "layout", [("base/debian/00", tree_layer({"f": noise(MIB, 1)}))])
+    waiting = threading.Event()
+
+    def plan(seen: Seen) -> Trouble:
+        if seen.method == "PUT" and seen.is_upload:
+            waiting.set()
+            return Slow(60)
+        return None
+
+    with running_registry(tmp_path / "registry") as registry, Proxy(registry.host, plan) as silent:
+        command = [sys.executable, "-c", PROGRAM, silent.host, str(sample.folder)]
+        environment = os.environ | {"PYTHONPATH": str(TREE)}
+        with subprocess.Popen(command, cwd=TREE, env=environment, stderr=subprocess.DEVNULL) as victim:
+            assert waiting.wait(60)
+            time.sleep(0.3)  # until it reads
+            began = time.monotonic()
+            victim.send_signal(signal.SIGINT)
+            assert victim.wait(30) != 0
+            assert time.monotonic() - began < 2  # a second, and patience with a busy machine

@@ -16,6 +16,7 @@ from openhands_recipes.adapters.registry.faults import Answer, Caller, refusal
 from openhands_recipes.adapters.registry.retry import AGAIN, BrokenOffError, Patience, persist
 from openhands_recipes.adapters.registry.wire import Request, Wire
 from openhands_recipes.errors import RecipesError, RegistryError
+from openhands_recipes.model.reference import RegistryAddress
 
 REDIRECTS = 5
 OBJECTIONS = 2
@@ -39,7 +40,7 @@ class Connection:
         wire: Wire,
     ) -> None:
         self.host = host
-        self.base = f"{'http' if plain_http else 'https'}://{host}"
+        self.base = f"{'http' if plain_http else 'https'}://{RegistryAddress(host).api_host}"
         self.patience = patience
         self._wire = wire
         self._stopped = threading.Event()

@@ -20,11 +20,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from openhands_recipes.errors import RegistryError, UsageError
+from openhands_recipes.model.reference import HUB, HUB_NAMES
 
 log = logging.getLogger(__name__)
 
 HELPER_SECONDS = 60
 """Helpers may ask people to unlock a key store."""
+_HUB_LOGIN = "https://index.docker.io/v1/"
+"""Under which name `docker login` keeps the login of Docker Hub (docker/cli, `registry.IndexServer`)."""
 _HELPER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NOT_FOUND = "credentials not found"
 """How helpers say that they know nothing (docker-credential-helpers, `credentials/error.go`)."""
@@ -85,10 +88,13 @@ def _from_file(path: Path, host: str, repository: str) -> Credentials | None:
     if content is None:
         return None
     helpers, auths = _table(content, "credHelpers", path), _table(content, "auths", path)
-    wanted = _wanted_keys(host, repository)
+    names = HUB_NAMES if host == HUB else (host,)
+    wanted = [key for name in names for key in _wanted_keys(name, repository)]
     keys = [key for want in wanted for key in auths if _normal(key) == want]
-    if (helper := helpers.get(host)) or (helper := content.get("credsStore")):
-        for key in dict.fromkeys([*keys, host]):
+    places = (*names, _HUB_LOGIN) if host == HUB else names
+    helper = next((helpers[name] for name in places if helpers.get(name)), None)
+    if helper := helper or content.get("credsStore"):
+        for key in dict.fromkeys([*keys, _HUB_LOGIN if host == HUB else host]):
             if found := _ask_helper(str(helper), key):
                 return found
     for key in keys:

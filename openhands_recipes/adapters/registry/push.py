@@ -9,12 +9,13 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeVar
 
 from openhands_recipes.adapters.registry.connection import StoppedError
+from openhands_recipes.adapters.registry.crew import begin
 from openhands_recipes.adapters.registry.repository import Target, check_digest, has_blob, mount
 from openhands_recipes.adapters.registry.source import BlobSource
 from openhands_recipes.adapters.registry.upload import Upload
@@ -25,6 +26,9 @@ from openhands_recipes.model.image import INDEX_TYPE, MANIFEST_TYPE, Image
 from openhands_recipes.ports import PushOrder, PushReport, Stage
 
 T = TypeVar("T")
+
+LEAVE_SECONDS = 0.5
+"""How long a push that fails or is interrupted waits for transfers under way."""
 
 
 @dataclass(frozen=True)
@@ -167,23 +171,28 @@ class Push:
         items = list(blobs)
         if not items:
             return []
-        pool = ThreadPoolExecutor(max_workers=min(self._parallel, len(items)), thread_name_prefix="push")
-        futures = [pool.submit(action, blob) for blob in items]
+        futures = begin(action, items, parallel=self._parallel)
         try:
             wait(futures, return_when=FIRST_EXCEPTION)
         finally:
-            if not all(future.done() for future in futures):
-                self._target.connection.stop()
-            pool.shutdown(wait=True, cancel_futures=True)
-            self._target.connection.resume()
+            self._settle(futures)
         if fault := _worst(futures):
             raise fault
         return [(blob, future.result()) for blob, future in zip(items, futures, strict=True)]
 
+    def _settle(self, futures: list[Future[T]]) -> None:
+        """Have transfers end that nobody wants any more; who waits for a silent registry is left behind."""
+        running = [future for future in futures if not future.cancel() and not future.done()]
+        if running:
+            self._target.connection.stop()
+            if wait(running, timeout=LEAVE_SECONDS).not_done:
+                return
+        self._target.connection.resume()
+
 
 def _worst(futures: Iterable[Future[T]]) -> BaseException | None:
     """The failure to report: what failed verification first, and never an echo of another failure."""
-    faults = [future.exception() for future in futures if not future.cancelled()]
+    faults = [future.exception() for future in futures if future.done() and not future.cancelled()]
     real = [fault for fault in faults if fault is not None and not isinstance(fault, StoppedError)]
     return next((fault for fault in real if isinstance(fault, VerificationError)), next(iter(real), None))
 

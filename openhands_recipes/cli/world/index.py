@@ -129,7 +129,7 @@ class IndexDoors(ReleaseDoors):
         if place.startswith("oci://"):
             from openhands_recipes.adapters.index_oci import OciSource
 
-            address = parse_address(place.removeprefix("oci://"))
+            address = parse_address(place.removeprefix("oci://"), repository=True)
             registry = self._open.enter_context(self.artifacts(address, plain_http=plain_http))
             return OciSource(registry, address.namespace, place)
         folder = Path(place)
@@ -180,7 +180,7 @@ class IndexDoors(ReleaseDoors):
         from openhands_recipes.adapters.index_oci import OciPublisher
         from openhands_recipes.publish.index.chain import blobs_of
 
-        address = parse_address(place.removeprefix("oci://"))
+        address = parse_address(place.removeprefix("oci://"), repository=True)
         with (
             self.artifacts(address, plain_http=plain_http) as registry,
             self.progress.stage("push") as stage,

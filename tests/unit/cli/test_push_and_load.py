@@ -165,7 +165,7 @@ def test_one_recipe_is_one_json_document(scene: Scene, capsys: pytest.CaptureFix
     ("arguments", "message"),
     [
         (("push", "a"), "Missing option '--to'"),
-        (("push", "a", "--to", "team"), "error: --to 'team' names no registry host"),
+        (("push", "a", "--to", "h:x/t"), "error: --to 'h:x/t': 'h:x' is no host"),
         (("push", "--to", "h:1/t"), "Missing argument 'NAMES...'"),
         (("load", "a", "b", "--tag", "x"), "--tag names one image"),
     ],

@@ -25,12 +25,40 @@ def test_host_and_namespace_are_told_apart(text: str, host: str, namespace: str)
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["team", "docker.io/team", "Docker.IO/team/", "index.docker.io/team", "registry-1.docker.io/team"],
+)
+def test_docker_hub_has_one_name_and_short_ones_mean_it(text: str) -> None:
+    address = parse_address(text)
+    assert (str(address), address.repository("python")) == ("docker.io/team", "team/python")
+    assert address.api_host == "registry-1.docker.io"
+
+
+def test_a_repository_of_docker_hub_is_an_account_and_a_name() -> None:
+    assert parse_address("oci.example.com/a/b/c", repository=True).namespace == "a/b/c"
+    assert parse_address("team/index", repository=True) == RegistryAddress("docker.io", "team/index")
+    with pytest.raises(UsageError, match="are ACCOUNT/NAME"):
+        parse_address("docker.io/team", repository=True)
+
+
+def test_the_library_of_docker_hub_is_an_account_like_others() -> None:
+    assert parse_address("docker.io/library").repository("python") == "library/python"
+
+
+def test_every_other_registry_speaks_where_its_name_says() -> None:
+    assert parse_address("registry.example.com:5000/team").api_host == "registry.example.com:5000"
+
+
+@pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
         ("https://registry.example.com/team", "starts with a scheme", "--plain-http chooses HTTP"),
-        ("team", "names no registry host", "write HOST[:PORT]/NAMESPACE"),
-        ("team/sandboxes", "names no registry host", "write HOST[:PORT]/NAMESPACE"),
-        ("", "names no registry host", "write HOST[:PORT]/NAMESPACE"),
+        ("team/sandboxes", "repositories of Docker Hub are ACCOUNT/NAME", "write docker.io/ACCOUNT"),
+        ("docker.io", "repositories of Docker Hub are ACCOUNT/NAME", "write docker.io/ACCOUNT"),
+        ("docker.io/team/more", "repositories of Docker Hub are ACCOUNT/NAME", "write docker.io/ACCOUNT"),
+        ("Team", "'Team' is no namespace", "namespaces are lower case"),
+        ("", "names no registry", "write HOST[:PORT]/NAMESPACE"),
+        ("/", "names no registry", "write HOST[:PORT]/NAMESPACE"),
         ("registry.example.com/Team", "'Team' is no namespace", "namespaces are lower case"),
         ("registry.example.com/team:1.0", "is no namespace", "leave out tag and digest"),
         ("registry.example.com/team@sha256:00", "is no namespace", "leave out tag and digest"),

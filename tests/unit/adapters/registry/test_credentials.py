@@ -169,6 +169,17 @@ def test_secrets_are_not_in_the_repr() -> None:
     assert SECRET not in repr(Credentials("me", SECRET, "here"))
 
 
+@pytest.mark.parametrize(
+    "key",
+    ["https://index.docker.io/v1/", "index.docker.io", "docker.io", "registry-1.docker.io", "docker.io/team"],
+)
+def test_a_login_to_docker_hub_is_found_under_every_name_it_has(tmp_path: Path, key: str) -> None:
+    docker_config(tmp_path, {"auths": {key: {"auth": pair("me")}, "other.example.com": {"auth": pair("no")}}})
+    found = CredentialStore(environment={}, home=tmp_path).find("docker.io", "team")
+    assert found is not None
+    assert found.user == "me"
+
+
 # --- helpers -----------------------------------------------------------------------------------------
 
 
@@ -260,3 +271,14 @@ def test_a_helper_that_cannot_be_run_is_an_error(tmp_path: Path, name: str, mess
     docker_config(tmp_path, {"credsStore": name})
     with pytest.raises(RegistryError, match=message):
         find(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "setting", [{"credHelpers": {"https://index.docker.io/v1/": "tests"}}, {"credsStore": "tests"}], ids=str
+)
+def test_a_helper_is_asked_for_docker_hub_as_docker_asks(tmp_path: Path, helper: Any, setting: Any) -> None:
+    helper(f"read key; test $key = https://index.docker.io/v1/ || exit 8; echo '{ANSWER % 'me'}'")
+    docker_config(tmp_path, setting)
+    found = CredentialStore(environment={}, home=tmp_path).find("docker.io", "team")
+    assert found is not None
+    assert found.user == "me"
