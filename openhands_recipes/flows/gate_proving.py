@@ -30,7 +30,7 @@ from openhands_recipes.ports.history import History
 from openhands_recipes.ports.proving import Advisories, Releases, SecretScan, Surroundings
 from openhands_recipes.publish.gate.case import LOCKED, Case
 from openhands_recipes.publish.gate.evidence import Publishing, evidence_of, not_less
-from openhands_recipes.publish.gate.proven import built, tested
+from openhands_recipes.publish.gate.proven import built, held
 from openhands_recipes.publish.gate.review import comment
 from openhands_recipes.publish.gate.rights import SECRET
 from openhands_recipes.publish.gate.rules import Code, finding
@@ -70,12 +70,12 @@ def refuse_credentials(stages: Sequence[Stage], environment: Surroundings) -> No
         UsageError: a stage that executes is asked for, and the environment holds credentials.
     """
     asked = [stage for stage in stages if stage in EXECUTING]
-    held = sorted(n for n, v in environment.items() if v and (n in CREDENTIALS or SECRET.search(n.upper())))
-    if asked and held:
-        unset = " ".join(f"-u {name}" for name in held)
+    found = sorted(n for n, v in environment.items() if v and (n in CREDENTIALS or SECRET.search(n.upper())))
+    if asked and found:
+        unset = " ".join(f"-u {name}" for name in found)
         raise UsageError(
             f"stage {asked[0]} executes what the pull request brings, and the environment holds "
-            f"credentials: {', '.join(held)}",
+            f"credentials: {', '.join(found)}",
             hint=f"run it where there are none: env {unset} ohr gate ...",
             code="OHR382",
         )
@@ -125,7 +125,7 @@ class Proving:
         yield from built(self._at(reading).build(), reading.case.settings.budget)
 
     def _test(self, reading: Reading) -> Iterator[Finding]:
-        yield from tested(self._at(reading).test())
+        yield from held(self._at(reading).test())
 
     def _security(self, reading: Reading) -> Iterator[Finding]:
         case = reading.case

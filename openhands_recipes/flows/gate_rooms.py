@@ -169,15 +169,14 @@ class Bench:
         yield from inside(shop, composed, image)
 
     def _bill(self, name: str, image: Image | None) -> tuple[str, ...]:
+        """What is wrong with the bill of materials; what was not built is told by a digest of its name."""
         composed, lock = self._composed(name), self._lock(name)
         locks = [found for member in composed.lineage if (found := self.reading.after.lock(member))]
-        platforms = sorted(lock.platforms) if image is None else [image.platform]
-        stand_in = from_hex(lock.recipe_digest.partition(":")[2])
+        manifests = {image.platform: image.digest} if image else dict(_stand_ins(name, lock))
+        index = digest_of(index_of((image,), annotations={}) if image else name.encode())
         inside_of = {
-            one: PlatformContents(image.digest if image else stand_in, parts_of(locks, one))
-            for one in platforms
+            one: PlatformContents(manifest, parts_of(locks, one)) for one, manifest in manifests.items()
         }
-        index = Digest(stand_in) if image is None else _index_digest(image)
         contents = Contents(
             composed.name, composed.version, composed.recipe.summary, composed.recipe.license,
             lock.debian.release_date, index, inside_of,
@@ -195,8 +194,8 @@ class Bench:
         return composed
 
 
-def _index_digest(image: Image) -> Digest:
-    return digest_of(index_of((image,), annotations={}))
+def _stand_ins(name: str, lock: Lock) -> Iterator[tuple[Platform, Digest]]:
+    yield from ((platform, digest_of(f"{name} {platform}".encode())) for platform in sorted(lock.platforms))
 
 
 def facts_of(image: Image) -> ImageFacts:

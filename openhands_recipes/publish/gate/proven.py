@@ -71,7 +71,7 @@ def _growth(proven: Proven, budget: Budget, file: str) -> Iterator[Finding]:
     yield finding(Code.GROWS, message, file, hint=hint)
 
 
-def tested(proofs: Iterable[Proven]) -> Iterator[Finding]:
+def held(proofs: Iterable[Proven]) -> Iterator[Finding]:
     """Every image does what its recipe and the contract promise, not as root, and without network."""
     for proven in proofs:
         failed: dict[Suite, list[str]] = {}

@@ -122,7 +122,7 @@ def _recipe(recipe: TouchedRecipe, proven: Proven | None) -> Iterator[Section]:
         ]
         head = ("| | package | before | after | bytes |", "|---|---|---|---|---:|")
         total = sum(change.size for change in changes)
-        yield Section(f"Packages of {name}: {len(changes)} changes, {total:+,} bytes", rows, head)
+        yield Section(f"Packages of {name}: {len(changes)} changed, {total:+,} bytes", rows, head)
 
 
 def _cell(text: str) -> str:

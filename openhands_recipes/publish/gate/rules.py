@@ -126,6 +126,8 @@ class Rule(NamedTuple):
     """Whether a named skip may lift it."""
     demand: str = ""
     """Of a `human` rule: which demand of the lane answers it."""
+    tolerable: bool = True
+    """Whether the ratchet may tolerate old ones."""
 
 
 def _a(severity: Severity, title: str, *, fixable: bool = False, skippable: bool = True) -> Rule:
@@ -217,7 +219,7 @@ RULES: dict[Code, Rule] = {
     Code.BILL: Rule("I", "error", "No valid bill of materials", skippable=False),
     Code.SECRET_FOUND: Rule("I", "error", "A secret"),
     Code.SECRET_LIKE: Rule("I", "human", "Something like a secret"),
-    Code.VULNERABLE: Rule("I", "error", "A new known vulnerability"),
+    Code.VULNERABLE: Rule("I", "error", "A new known vulnerability", tolerable=False),
     Code.STILL_VULNERABLE: Rule("I", "human", "An old known vulnerability"),
     Code.SCRIPT: Rule("I", "human", "A script that does something risky"),
     Code.LESS_EVIDENCE: Rule("I", "error", "Releases would come with less evidence"),

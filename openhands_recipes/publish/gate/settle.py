@@ -70,7 +70,8 @@ def _tolerate(findings: Sequence[Finding], case: Case) -> tuple[list[Finding], l
     for found in findings:
         key = (found.code, found.file)
         seen[key] += 1
-        tolerable = seen[key] <= budget.get(key, 0) and rule_of(found.code).skippable
+        rule = rule_of(found.code)
+        tolerable = seen[key] <= budget.get(key, 0) and rule.skippable and rule.tolerable
         (tolerated if tolerable else left).append(found)
     for (rule, path), count in sorted(budget.items()):
         if path in touched and seen[rule, path] < count:
