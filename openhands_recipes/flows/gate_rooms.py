@@ -214,7 +214,12 @@ def project_of(shelf: Shelf, names: Iterable[str]) -> dict[str, bytes]:
                 found[stored.file] = stored.content
     for stored in (store.settings(), store.package_table(), *store.nixlib().values()):
         found[stored.file] = stored.content
-    return {path: content for path, content in found.items() if not path.startswith(("/", ".."))}
+    return {path: content for path, content in found.items() if _stays_inside(path)}
+
+
+def _stays_inside(path: str) -> bool:
+    """Whether a path lies below the project; what does not comes from the toolkit and is there anyway."""
+    return not path.startswith("/") and not {"", ".", ".."} & set(path.split("/"))
 
 
 def lent_to(shelf: Shelf, names: Iterable[str]) -> tuple[Digest, ...]:

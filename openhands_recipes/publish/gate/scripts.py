@@ -17,7 +17,7 @@ from openhands_recipes.publish.gate.rules import Code, finding
 from openhands_recipes.publish.gate.sources import spoken_texts
 
 SHELL = r"(?:/\S*/)?(?:env\s+)?(?:ba|da|z|k|a|fi)?sh\b|(?:/\S*/)?(?:python[\d.]*|perl|ruby|node|php)\b"
-PIPED = rf"[^\n;&]*\|\s*(?:sudo\s+(?:-\S+\s+)*)?(?:{SHELL})"
+PIPED = rf"[^\n;&]{{0,200}}\|\s*(?:sudo\s+(?:-\S+\s+)*)?(?:{SHELL})"
 
 
 class Risk(NamedTuple):
@@ -40,11 +40,15 @@ RISKS = (
     _risk("runs what it decodes", rf"\b(?:base64|base32|xxd|openssl\s+enc)\b{PIPED}"),
     _risk("runs what it decodes", r"\b(?:exec|eval)\s*\(.{0,80}(?:b64decode|fromhex|decompress|unhexlify)"),
     _risk(
-        "gives a file the rights of its owner", r"\bchmod\b[^\n;&|]*\s(?:[ugoa]*\+[rwxt]*s|0?[2467]\d{3})\b"
+        "gives a file the rights of its owner",
+        r"\bchmod\b[^\n;&|]{0,200}\s(?:[ugoa]*\+[rwxt]*s|0?[2467]\d{3})\b",
     ),
     _risk("gives a program capabilities", r"\bsetcap\b"),
     _risk("opens a shell to somebody else", r"/dev/(?:tcp|udp)/(?!127\.0\.0\.1\b|localhost\b)"),
-    _risk("opens a shell to somebody else", r"\b(?:nc|ncat|netcat|socat)\b[^\n;|]*\s(?:-[a-z]*[ec]\b|exec:)"),
+    _risk(
+        "opens a shell to somebody else",
+        r"\b(?:nc|ncat|netcat|socat)\b[^\n;|]{0,200}\s(?:-[a-z]*[ec]\b|exec:)",
+    ),
     _risk(
         "asks the cloud for its credentials", r"169\.254\.169\.254|metadata\.google\.internal|fd00:ec2::254"
     ),
@@ -52,7 +56,8 @@ RISKS = (
     _risk("reads other processes' secrets", r"/proc/(?:1|self|\*|\$\w+)/(?:environ|mem)\b"),
     _risk("reads or plants keys", r"\.ssh/(?:id_|authorized_keys)|\.aws/credentials|\.docker/config\.json"),
     _risk(
-        "trusts anybody", r"\bcurl\b[^\n;|]*\s(?:-[a-z]*k\b|--insecure)|--no-check-certificate|--trusted-host"
+        "trusts anybody",
+        r"\bcurl\b[^\n;|]{0,200}\s(?:-[a-z]*k\b|--insecure)|--no-check-certificate|--trusted-host",
     ),
     _risk(
         "trusts anybody", r"NODE_TLS_REJECT_UNAUTHORIZED\W{1,4}0|GIT_SSL_NO_VERIFY|--allow-unauthenticated"
@@ -60,7 +65,7 @@ RISKS = (
     _risk("is loaded into every program", r"\bLD_PRELOAD\b|/etc/ld\.so\.preload"),
     _risk("starts by itself later", r"\bcrontab\b|/etc/cron|systemctl\s+enable|/etc/rc\.local"),
     _risk("mines", r"\bxmrig\b|stratum\+(?:tcp|ssl)://|\bminerd\b"),
-    _risk("changes the account's rights", r"NOPASSWD|/etc/sudoers|\busermod\b[^\n;|]*\bsudo\b"),
+    _risk("changes the account's rights", r"NOPASSWD|/etc/sudoers|\busermod\b[^\n;|]{0,200}\bsudo\b"),
 )
 
 

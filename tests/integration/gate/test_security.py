@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -138,7 +139,7 @@ def judge(ground: Ground, draft: Draft, database: Path) -> Verdict:
     return proving.complete(gate(house, order, now=NOW, stages={**STATIC, **proving.stages})).verdict
 
 
-def _no_rooms() -> None:
+def _no_rooms() -> NoReturn:
     raise AssertionError("stages I and J build nothing")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from openhands_recipes.model.recipe import Recipe
@@ -69,3 +71,10 @@ def test_files_hooks_and_variables_are_read_as_well() -> None:
     }
     keys = {key for key, _, _ in risks_of(recipe("true", **more))}
     assert keys == {"files./etc/profile.d/x.sh", "shell_hook", "environment.LD_OPTIONS"}
+
+
+def test_long_lines_take_no_long_time() -> None:
+    start = time.process_time()
+    for word in ("curl ", "base64 ", "chmod ", "nc x", "eval (", "| ", "socat -"):
+        list(risks_of(recipe((word * 16384)[:16384])))
+    assert time.process_time() - start < 5
