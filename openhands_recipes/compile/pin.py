@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from openhands_recipes.errors import InvalidRecipeError, StaleLockError
 from openhands_recipes.model.composed import Composed
 from openhands_recipes.model.digest import Digest, digest_of, digest_of_json
-from openhands_recipes.model.lock import Lock, Parent, Rules
+from openhands_recipes.model.index import Pinned
+from openhands_recipes.model.kept import Pin
+from openhands_recipes.model.lock import Kept, Lock, Parent, Rules
 from openhands_recipes.model.package import ResolvedPackage
 from openhands_recipes.model.platform import Platform
 
@@ -25,6 +27,8 @@ class LockedLevel:
     lock: Lock
     digest: Digest
     """Of the lock file's bytes."""
+    pin: Pin | None = None
+    """Which release of another registry it is, where a recipe of ours names it."""
 
     @property
     def name(self) -> str:
@@ -97,6 +101,42 @@ def write_lock(lock: Lock) -> bytes:
     return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
 
 
+class LockHead(NamedTuple):
+    """What a lock says of itself: enough to tell whether it is stale, and quick to read."""
+
+    inputs: Mapping[str, Any]
+    recipe_digest: str
+    parents: Mapping[str, str]
+    """Digest of its lock by parent, lowest first."""
+    rules: Rules
+
+
+def lock_head(content: bytes) -> LockHead | None:
+    """The head of a lock, its parts unread; None for what is no lock this version knows."""
+    try:
+        value = json.loads(content)
+        if value["schema"] != 1:
+            return None
+        parents = {parent["name"]: parent["lock"] for parent in value["parents"]}
+        rules = Rules.model_validate(value["rules"])
+        return LockHead(dict(value["inputs"]), value["recipe_digest"], parents, rules)
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def stale_reasons(
+    lock: LockHead, *, inputs: Mapping[str, Any], parents: Mapping[str, str], rules: Rules
+) -> list[str]:
+    """Why a lock does not belong to its recipe, its parents' locks and these rules; nothing when it does."""
+    reasons = (
+        _changed_inputs(lock.inputs, inputs) if digest_of_json(dict(inputs)) != lock.recipe_digest else []
+    )
+    reasons += _changed_parents(lock.parents, parents)
+    if lock.rules != rules:
+        reasons.append(f"the rules of layers changed ({_rules_text(lock.rules)} -> {_rules_text(rules)})")
+    return reasons
+
+
 def check_fresh(
     lock: Lock, *, inputs: Mapping[str, Any], parents: Sequence[LockedLevel], rules: Rules, file: str
 ) -> None:
@@ -105,13 +145,9 @@ def check_fresh(
     Raises:
         StaleLockError: it does not; the message says what changed.
     """
-    reasons = (
-        _changed_inputs(lock.inputs, inputs) if digest_of_json(dict(inputs)) != lock.recipe_digest else []
-    )
-    reasons += _changed_parents(lock.parents, parents)
-    if lock.rules != rules:
-        reasons.append(f"the rules of layers changed ({_rules_text(lock.rules)} -> {_rules_text(rules)})")
-    if reasons:
+    head = LockHead(lock.inputs, lock.recipe_digest, {p.name: p.lock for p in lock.parents}, lock.rules)
+    digests = {parent.name: parent.digest for parent in parents}
+    if reasons := stale_reasons(head, inputs=inputs, parents=digests, rules=rules):
         raise StaleLockError(
             f"the lock of '{lock.recipe}' is stale: {'; '.join(reasons)}",
             where=file, hint=f"run `ohr lock {lock.recipe}`",
@@ -138,21 +174,42 @@ def _changed_inputs(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]
     return found or ["the recipe changed"]
 
 
-def _changed_parents(old: Sequence[Parent], new: Sequence[LockedLevel]) -> list[str]:
-    before = {p.name: p for p in old}
+def _changed_parents(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     found = []
-    for level in new:
-        known = before.pop(level.name, None)
-        if known is None:
-            found.append(f"parent '{level.name}' is new")
-        elif known.lock != level.digest:
-            found.append(f"parent '{level.name}' was locked again")
-    return found + [f"parent '{name}' is gone" for name in before]
+    for name, digest in new.items():
+        if name not in old:
+            found.append(f"parent '{name}' is new")
+        elif old[name] != digest:
+            found.append(f"parent '{name}' was locked again")
+    return found + [f"parent '{name}' is gone" for name in old if name not in new]
 
 
 def parents_of(levels: Sequence[LockedLevel]) -> tuple[Parent, ...]:
     """Parents as a lock lists them, lowest first."""
-    return tuple(Parent(name=p.name, version=p.composed.version, lock=p.digest) for p in levels)
+    return tuple(_parent(level) for level in levels)
+
+
+def _parent(level: LockedLevel) -> Parent:
+    pinned = Parent(name=level.name, version=level.composed.version, lock=level.digest)
+    if level.pin is None:
+        return pinned
+    kept = Kept(digest=level.pin.kept.digest, size=level.pin.kept.size)
+    return pinned.model_copy(update={"revision": level.pin.revision, "kept": kept})
+
+
+def pins_of(content: bytes) -> tuple[Pin, ...]:
+    """The releases of other registries that a lock pins; none where it is no lock that can be read."""
+    if b'"kept"' not in content:
+        return ()
+    try:
+        parents = read_lock(content, file="").parents
+    except InvalidRecipeError:
+        return ()
+    return tuple(
+        Pin(p.name, p.version, p.revision, Digest(p.lock), Pinned(Digest(p.kept.digest), p.kept.size))
+        for p in parents
+        if p.kept is not None and p.revision is not None and p.name.count("/") == 1
+    )
 
 
 def digest_of_lock(content: bytes) -> Digest:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from openhands_recipes.compile.nix.languages import parse_language_names
 from openhands_recipes.compile.nix.sources import source_faults
@@ -25,9 +25,13 @@ from openhands_recipes.compile.recipe.parse import Examined, ParsedRecipe, exami
 from openhands_recipes.compile.recipe.settings import parse_settings
 from openhands_recipes.compile.recipe.unions import own_requests
 from openhands_recipes.errors import InvalidRecipeError, ResolutionError, UsageError
+from openhands_recipes.flows.freshness import Freshness
 from openhands_recipes.model.flake import LanguageNames
 from openhands_recipes.model.package import PackageSource, PackageTable
 from openhands_recipes.ports import RecipeStore
+
+if TYPE_CHECKING:
+    from openhands_recipes.flows.foreign import ForeignLevels
 
 Format = Literal["text", "json", "github"]
 CHUNK = 250
@@ -45,8 +49,8 @@ class Report:
 
     @property
     def is_good(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.faults
+        """Whether nothing is wrong; warnings may be left."""
+        return all(fault.severity == "warning" for fault in self.faults)
 
 
 def check(
@@ -67,7 +71,7 @@ def check(
     table, wrong = _table(store)
     language_names, wrong_names = _names(store)
     faults += wrong + wrong_names
-    bench = Bench(store, table, frozenset(names), language_names, source)
+    bench = Bench(store, table, frozenset(names), language_names, source, _freshness(store, table))
     faults += _judge_in_chunks(bench, names, workers)
     return Report(tuple(names), in_reading_order(faults))
 
@@ -81,6 +85,8 @@ class Bench:
     checked: frozenset[str]
     names: LanguageNames = NO_NAMES
     source: PackageSource = "debian"
+    freshness: Freshness | None = None
+    """None where settings or packages are faulty."""
 
 
 def _judge_in_chunks(bench: Bench, names: Sequence[str], workers: int) -> list[Fault]:
@@ -116,12 +122,31 @@ def _judge_all(bench: Bench, names: Sequence[str]) -> list[Fault]:
 class Bases(Mapping[str, ParsedRecipe]):
     """The recipes of a store, parsed when they are asked for and kept; `special` stands in for itself."""
 
-    def __init__(self, store: RecipeStore) -> None:
+    def __init__(self, store: RecipeStore, whole: str = "") -> None:
         self.store = store
+        self.whole = whole
+        """Whose lineage is asked about: what it gets of other registries depends on it."""
         self.known: dict[str, ParsedRecipe | InvalidRecipeError | None] = {}
         self.special: ParsedRecipe | None = None
+        self._foreign: dict[str, ForeignLevels] = {}
+
+    def _other(self, name: str) -> ParsedRecipe | None:
+        """A recipe of another registry.
+
+        Raises:
+            ResolutionError, VerificationError, DownloadError: as `foreign_levels` does.
+        """
+        from openhands_recipes.flows.foreign import Choosing, foreign_levels  # noqa: PLC0415 - rare
+
+        whole = self.special.name if self.special is not None else self.whole
+        if whole not in self._foreign:
+            self._foreign[whole] = foreign_levels(self.store, whole, self, Choosing())
+        level = self._foreign[whole].get(name)
+        return level.parsed if level is not None else None
 
     def _find(self, name: str) -> ParsedRecipe | InvalidRecipeError | None:
+        if "/" in name:
+            return self._other(name)
         if self.special is not None and self.special.name == name:
             return self.special
         if name not in self.known:
@@ -183,7 +208,10 @@ def _judge_together(examined: Examined, bench: Bench, bases: Bases) -> list[Faul
         return _broken_base(parsed, error, bench, bases)
     if bench.table is None:
         return []
-    return source_faults(composed, bench.table, bench.names, bench.source)
+    faults = source_faults(composed, bench.table, bench.names, bench.source)
+    if not faults and bench.freshness is not None:
+        faults = bench.freshness.faults(composed)
+    return faults
 
 
 def _judge_remainder(examined: Examined, parsed: ParsedRecipe, bench: Bench, bases: Bases) -> list[Fault]:
@@ -212,6 +240,15 @@ def _settings_faults(store: RecipeStore) -> list[Fault]:
     except InvalidRecipeError as error:
         return [fault for fault in error.faults if isinstance(fault, Fault)]
     return []
+
+
+def _freshness(store: RecipeStore, table: PackageTable | None) -> Freshness | None:
+    stored = store.settings()
+    try:
+        settings = parse_settings(stored.content, file=stored.file)
+    except InvalidRecipeError:
+        return None
+    return Freshness(store, settings, table) if table is not None else None
 
 
 def _table(store: RecipeStore) -> tuple[PackageTable | None, list[Fault]]:
@@ -249,9 +286,11 @@ def render(report: Report, form: Format) -> str:
 def _as_text(report: Report) -> str:
     recipes = _count(len(report.checked), "recipe")
     if report.is_good:
-        return f"{recipes} checked, no fault"
-    broken = len({fault.file for fault in report.faults})
-    summary = f"{recipes} checked, {_count(len(report.faults), 'fault')} in {_count(broken, 'file')}"
+        warnings = f", {_count(len(report.faults), 'warning')}" if report.faults else ""
+        summary = f"{recipes} checked, no fault{warnings}"
+    else:
+        broken = len({fault.file for fault in report.faults})
+        summary = f"{recipes} checked, {_count(len(report.faults), 'fault')} in {_count(broken, 'file')}"
     return "\n\n".join([*(str(fault) for fault in report.faults), summary])
 
 
@@ -261,20 +300,26 @@ def _count(number: int, noun: str) -> str:
 
 def _as_json(report: Report) -> str:
     faults = [
-        {**asdict(fault), "code": str(fault.code), "title": TITLES[fault.code]} for fault in report.faults
+        {
+            **asdict(fault),
+            "code": str(fault.code),
+            "severity": fault.severity,
+            "title": TITLES[fault.code],
+        }
+        for fault in report.faults
     ]
     document = {"schema": 1, "good": report.is_good, "checked": list(report.checked), "faults": faults}
     return json.dumps(document, indent=2, ensure_ascii=False)
 
 
 def _as_annotation(fault: Fault) -> str:
-    """GitHub's workflow command `error`."""
+    """GitHub's workflow commands `error` and `warning`."""
     place = [f"file={_property(fault.file)}"]
     if fault.line:
         place += [f"line={fault.line}", f"col={fault.column}"]
     place.append(f"title={_property(f'{fault.code} {TITLES[fault.code]}')}")
     message = fault.message + (f"\nhint: {fault.hint}" if fault.hint else "")
-    return f"::error {','.join(place)}::{_data(message)}"
+    return f"::{fault.severity} {','.join(place)}::{_data(message)}"
 
 
 def _data(text: str) -> str:

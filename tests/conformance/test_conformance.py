@@ -14,8 +14,8 @@ from tests.recipe_texts import project
 
 HERE = Path(__file__).parent
 OTHER_SOURCES = {Code.NOT_FROM_SOURCE, Code.NOT_IN_NIXPKGS}
-MADE_ELSEWHERE = {Code.TOO_LARGE, Code.PACKAGE_TABLE, Code.UNREADABLE} | OTHER_SOURCES
-"""Faults that no document has by itself: too large to keep, not a recipe's, or only with another source."""
+MADE_ELSEWHERE = {Code.TOO_LARGE, Code.PACKAGE_TABLE, Code.UNREADABLE, Code.STALE_LOCK} | OTHER_SOURCES
+"""Faults that no document has by itself: too large, of other files than a recipe, or with another source."""
 
 
 def documents(kind: str) -> list[Path]:

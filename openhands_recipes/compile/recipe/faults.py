@@ -9,6 +9,7 @@ import difflib
 import enum
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from openhands_recipes.errors import InvalidRecipeError, RecipesError
 
@@ -60,6 +61,7 @@ class Code(enum.StrEnum):
     NO_STREAM = "OHR051"
     UNAVAILABLE = "OHR052"
     PACKAGE_TABLE = "OHR053"
+    STALE_LOCK = "OHR060"
     UNREADABLE = "OHR070"
     NOT_FROM_SOURCE = "OHR100"
     NOT_IN_NIXPKGS = "OHR101"
@@ -110,10 +112,14 @@ TITLES: dict[Code, str] = {
     Code.NO_STREAM: "No version stream fits",
     Code.UNAVAILABLE: "The source does not have it",
     Code.PACKAGE_TABLE: "The package table is malformed",
+    Code.STALE_LOCK: "The lock belongs to something else",
     Code.UNREADABLE: "The file cannot be read safely",
     Code.NOT_FROM_SOURCE: "The recipe cannot be had from this source",
     Code.NOT_IN_NIXPKGS: "nixpkgs lacks a package of a language",
 }
+
+WARNINGS = frozenset({Code.STALE_LOCK})
+"""What does not make a recipe bad: it only has to be done before the next step."""
 
 SHAPE_CODES = frozenset(
     {
@@ -149,12 +155,17 @@ class Fault:
     fix: str | None = None
 
     @property
+    def severity(self) -> Literal["error", "warning"]:
+        """How bad it is; only errors make a recipe bad."""
+        return "warning" if self.code in WARNINGS else "error"
+
+    @property
     def where(self) -> str:
         """`file:line:column`, as far as known."""
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
     def __str__(self) -> str:
-        lines = [f"error[{self.code}]: {self.message}", f"  --> {self.where}"]
+        lines = [f"{self.severity}[{self.code}]: {self.message}", f"  --> {self.where}"]
         if self.hint:
             lines.append(f"  hint: {self.hint}")
         return "\n".join(lines)

@@ -163,6 +163,7 @@ def test_the_report_for_programs_has_every_field(tmp_path: Path) -> None:
         "faults": [
             {
                 "code": "OHR021",
+                "severity": "error",
                 "title": "Not an SPDX licence expression",
                 "message": "the licence 'mit' is spelled 'MIT'",
                 "file": "recipes/one/recipe.yaml",

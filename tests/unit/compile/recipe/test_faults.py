@@ -10,6 +10,7 @@ import pytest
 from openhands_recipes.compile.recipe.faults import (
     SHAPE_CODES,
     TITLES,
+    WARNINGS,
     Code,
     Fault,
     did_you_mean,
@@ -42,7 +43,7 @@ def test_the_page_of_a_code_explains_it(code: Code) -> None:
     page = (PAGES / f"{code}.md").read_text()
     assert page.startswith(f"# {code}: {TITLES[code]}\n\n")
     assert re.findall(r"^## (.*)$", page, re.MULTILINE) == ["Example", "How to fix it"]
-    assert f"```text\nerror[{code}]: " in page
+    assert f"```text\n{'warning' if code in WARNINGS else 'error'}[{code}]: " in page
 
 
 @pytest.mark.parametrize("code", list(Code))
