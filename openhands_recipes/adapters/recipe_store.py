@@ -26,6 +26,7 @@ from openhands_recipes.adapters.atomic import atomic_write
 from openhands_recipes.errors import InvalidRecipeError, OutsideError, UsageError
 from openhands_recipes.model import forms
 from openhands_recipes.ports import StoredText
+from openhands_recipes.ports.registries import OtherRegistries
 
 RECIPE, LOCK, SETTINGS = "recipe.yaml", "recipe.lock.json", "registry.yaml"
 CLOSURE = "recipe.closure.json"
@@ -50,8 +51,16 @@ def built_in_library() -> Path:
 class FolderStore:
     """Recipes in folders; the project's hide those of the library."""
 
-    def __init__(self, root: Path, *, library: Path | None = None, here: Path | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        library: Path | None = None,
+        here: Path | None = None,
+        registries: OtherRegistries | None = None,
+    ) -> None:
         self.root = root
+        self.registries = registries
         self.library = library or built_in_library()
         self.here = here or Path.cwd()
         """Where paths in messages are relative to."""

@@ -136,6 +136,7 @@ def add(  # noqa: PLR0913 - one parameter an option
         world.index_repository(folder, keys),
         verify=world.change_verifier(trusted),
         progress=world.progress,
+        texts=world.released_texts(),
     )
     catalogue = report.catalogue
     if output == "json":

@@ -94,6 +94,7 @@ def refresher(
             world.index_repository(folder, places.keys),
             verify=world.change_verifier(keys),
             progress=world.progress,
+            texts=world.released_texts(),
         )
         for place in places.pushed_to:
             world.push_index(folder, place, plain_http=places.plain_http)

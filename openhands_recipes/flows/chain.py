@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from openhands_recipes.compile.oci.rules import current_rules
 from openhands_recipes.compile.pin import (
@@ -17,6 +18,7 @@ from openhands_recipes.compile.pin import (
 )
 from openhands_recipes.compile.recipe.compose import compose
 from openhands_recipes.compile.recipe.faults import error_of
+from openhands_recipes.compile.recipe.foreign import bases_here
 from openhands_recipes.compile.recipe.packages import parse_package_table, refusals, resolve_packages
 from openhands_recipes.compile.recipe.parse import ParsedRecipe, parse
 from openhands_recipes.compile.recipe.settings import parse_settings
@@ -27,6 +29,9 @@ from openhands_recipes.model.platform import Platform
 from openhands_recipes.model.settings import Settings
 from openhands_recipes.ports import RecipeStore
 
+if TYPE_CHECKING:
+    from openhands_recipes.flows.foreign import Choosing, ForeignLevels
+
 
 @dataclass(frozen=True)
 class Library:
@@ -36,9 +41,12 @@ class Library:
     settings: Settings
     table: PackageTable
     parsed: dict[str, ParsedRecipe]
+    choosing: Choosing | None = None
+    """How releases of other registries are chosen; by what locks pin, if not said."""
+    _foreign: dict[str, ForeignLevels] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, store: RecipeStore) -> Library:
+    def of(cls, store: RecipeStore, choosing: Choosing | None = None) -> Library:
         """A library over a store."""
         settings, packages = store.settings(), store.package_table()
         return cls(
@@ -46,17 +54,40 @@ class Library:
             parse_settings(settings.content, file=settings.file),
             parse_package_table(packages.content, file=packages.file),
             {},
+            choosing,
         )
 
-    def composed(self, name: str) -> Composed:
+    def composed(self, name: str, *, within: str = "") -> Composed:
         """A recipe with everything it extends.
+
+        As a member of the lineage of `within`, if that is said: one release of each module of other
+        registries serves a whole lineage.
 
         Raises:
             InvalidRecipeError: it or one of its modules is faulty.
             ResolutionError: they do not fit together.
         """
-        self._load(name)
-        return compose(name, self.parsed)
+        foreign = self.foreign(within or name)
+        if not foreign:
+            return compose(name, self.parsed)
+        known = {member: level.parsed for member, level in foreign.items()}
+        return compose(name, ChainMap(known, self.parsed))
+
+    def foreign(self, name: str) -> ForeignLevels:
+        """What of a recipe's lineage belongs to other registries.
+
+        Raises:
+            ResolutionError, VerificationError, DownloadError: as `foreign_levels` does.
+        """
+        if name not in self._foreign:
+            self._load(name)
+            levels: ForeignLevels = {}
+            if any("/" in base for parsed in self.parsed.values() for base in parsed.recipe.extends):
+                from openhands_recipes.flows.foreign import Choosing, foreign_levels  # noqa: PLC0415 - rare
+
+                levels = foreign_levels(self.store, name, self.parsed, self.choosing or Choosing())
+            self._foreign[name] = levels
+        return self._foreign[name]
 
     def _load(self, name: str) -> None:
         waiting = [name]
@@ -73,7 +104,7 @@ class Library:
                 continue  # compose() says who extends it, where, and what may have been meant
             recipe = parse(stored.content, file=stored.file)
             self.parsed[current] = recipe
-            waiting += [base.rpartition("/")[2].partition("@")[0] for base in recipe.recipe.extends]
+            waiting += bases_here(recipe)
 
     def packages(self, composed: Composed) -> tuple[ResolvedPackage, ...]:
         """What the recipe's package names come to in Debian.
@@ -106,12 +137,20 @@ class Library:
         """
         levels: dict[str, LockedLevel] = {}
         for member in self.composed(name).lineage:
-            levels[member] = self.locked(member, levels, fresh=fresh)
+            levels[member] = self.locked(member, levels, fresh=fresh, within=name)
         return tuple(levels.values())
 
-    def locked(self, name: str, known: Mapping[str, LockedLevel], *, fresh: bool = True) -> LockedLevel:
-        """One level with its lock; `known` holds its ancestors."""
-        composed = self.composed(name)
+    def locked(
+        self, name: str, known: Mapping[str, LockedLevel], *, fresh: bool = True, within: str = ""
+    ) -> LockedLevel:
+        """One level with its lock; `known` holds its ancestors.
+
+        A level of another registry comes with its lock, which its digest pins and nothing can outdate.
+        """
+        composed = self.composed(name, within=within)
+        if "/" in name:
+            level = self.foreign(within)[name]
+            return LockedLevel(composed, level.lock, level.digest, level.pin)
         stored = self.store.lock(name)
         if stored is None:
             raise StaleLockError(f"recipe '{name}' was never locked", hint=f"run `ohr lock {name}`")
@@ -121,4 +160,8 @@ class Library:
             check_fresh(
                 lock, inputs=self.inputs(composed), parents=ancestors, rules=current_rules(), file=stored.file
             )
+            if foreign := self.foreign(within or name):
+                from openhands_recipes.flows.foreign import check_pins  # noqa: PLC0415 - rare
+
+                check_pins(stored.content, composed.lineage, foreign, file=stored.file)
         return LockedLevel(composed, lock, digest_of_lock(stored.content))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from openhands_recipes.compile.recipe.ranges import HINT, allows, parse_range
 from openhands_recipes.errors import ResolutionError, UsageError, VerificationError
 from openhands_recipes.model.digest import Digest
-from openhands_recipes.model.index import WITHDRAWN, IndexEntry, Shard, Tombstone
+from openhands_recipes.model.index import WITHDRAWN, IndexEntry, ReleaseState, Shard, Tombstone
 from openhands_recipes.ports.index_site import IndexReader
 from openhands_recipes.publish.index.choose import Asked, best_of, matching, parse_asked, state_note
 from openhands_recipes.publish.index.find import Bundle, Found, Query
@@ -29,6 +29,7 @@ __all__ = [
     "Query",
     "Resolution",
     "image_places",
+    "known_state",
     "parse_asked",
     "resolve",
     "search",
@@ -102,6 +103,16 @@ def resolve(reader: IndexReader, asked: Asked) -> Resolution:
     if shard.skipped:
         notes.append(f"{shard.skipped} releases of {shard.name} need a newer version of this tool")
     return Resolution(shard, entry, tuple(notes))
+
+
+def known_state(reader: IndexReader, shard: Shard, label: str) -> ReleaseState:
+    """What became of a release that a lock names.
+
+    Raises:
+        VerificationError: the index does not know it any more; nothing is ever taken out of one.
+        DownloadError: it is in an archive that is not to be had.
+    """
+    return _entry(reader, shard, label).state
 
 
 def image_places(reader: IndexReader) -> tuple[str, ...]:

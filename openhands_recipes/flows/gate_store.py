@@ -34,6 +34,7 @@ class CommitStore:
         self._laid_over = laid_over or {}
         self._library = library
         self._read: dict[str, bytes | None] = {}
+        self.registries: None = None
 
     def file(self, path: str) -> bytes | None:
         """A file of the merged tree."""

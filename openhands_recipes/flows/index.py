@@ -19,12 +19,14 @@ from openhands_recipes.model.index import (
     Tombstone,
     malformed,
 )
+from openhands_recipes.model.kept import KeptLevel
 from openhands_recipes.model.release_history import Released
 from openhands_recipes.model.release_record import ReleaseRecord, StateChange
 from openhands_recipes.ports import Ledger, Progress, SignedChange
 from openhands_recipes.ports.index_site import IndexEdit, IndexRepository, Published
 from openhands_recipes.publish.index.changes import changes_of, extended, news, read_segment
 from openhands_recipes.publish.index.choose import Asked, best_of
+from openhands_recipes.publish.index.kept import lineage_to_keep, read_kept, write_kept
 from openhands_recipes.publish.index.lists import (
     BUNDLE,
     CATALOGUE,
@@ -33,6 +35,7 @@ from openhands_recipes.publish.index.lists import (
     bundle_of,
     listed,
     names_of,
+    packed_bundle,
     packed_list,
     read_bundle,
     read_catalogue,
@@ -53,6 +56,10 @@ Verify = Callable[[ReleaseRecord, SignedChange], StateChange]
 """A change of state that may be believed, else VerificationError."""
 
 
+ReleasedTexts = Callable[[str, str, Digest], KeptLevel | None]
+"""Commit, recipe and the digest of its lock -> its texts; None when they are not to be had."""
+
+
 @dataclass(frozen=True)
 class AddReport:
     """What an `add` did."""
@@ -62,8 +69,17 @@ class AddReport:
     published: Published
 
 
-def add(ledger: Ledger, repository: IndexRepository, *, verify: Verify, progress: Progress) -> AddReport:
+def add(
+    ledger: Ledger,
+    repository: IndexRepository,
+    *,
+    verify: Verify,
+    progress: Progress,
+    texts: ReleasedTexts | None = None,
+) -> AddReport:
     """Bring the index up to date with the ledger; with nothing new it is signed as still the newest.
+
+    Where `texts` has recipe and lock of a release with its whole lineage, they are kept for others to extend.
 
     Raises:
         LedgerError: the ledger cannot be read.
@@ -76,7 +92,7 @@ def add(ledger: Ledger, repository: IndexRepository, *, verify: Verify, progress
         names = ledger.names_changed(old.position or None) if head != old.position else ()
         if not names:
             return AddReport((), old, edit.publish())
-        update = _Update(edit, old)
+        update = _Update(edit, old, texts)
         with progress.stage("shards", total=len(names)) as stage:
             for name in names:
                 update.recipe(name, _released(ledger, name, verify))
@@ -138,7 +154,7 @@ def _catalogue(edit: IndexEdit) -> Catalogue:
 
 
 def _put_lists(edit: IndexEdit, bundle: bytes, tombstones: bytes) -> None:
-    edit.put(BUNDLE, packed_list(bundle))
+    edit.put(BUNDLE, packed_bundle(bundle))
     edit.put(NAMES, packed_list(names_of(bundle)))
     edit.put(TOMBSTONES, tombstones)
 
@@ -149,16 +165,19 @@ class _Update:
 
     edit: IndexEdit
     old: Catalogue
+    texts: ReleasedTexts | None = None
     listed: list[Listed] = field(default_factory=list)
     tombstones: dict[str, list[Tombstone]] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
+    _kept: dict[tuple[str, str], Pinned] = field(default_factory=dict)
     new_recipes: int = 0
     new_releases: int = 0
 
     def recipe(self, name: str, releases: list[Released]) -> None:
         """A recipe's shard and archives; what it means for the lists is noted."""
         before = self._known(name)
-        files = shard_files(name, releases)
+        kept = {_label(r.record): k for r in releases if (k := self._keep(r.record)) is not None}
+        files = shard_files(name, releases, kept)
         for archive in files.archives:
             self.edit.keep(archive)
         self.edit.put(shard_path(name), files.content)
@@ -192,7 +211,23 @@ class _Update:
         if content is None:
             return {}
         entries = _all_entries(read_shard(content, name), self.edit.blob)
+        self._kept |= {(name, entry.label): entry.recipe for entry in entries if entry.recipe}
         return {entry.label: entry.state for entry in entries}
+
+    def _keep(self, record: ReleaseRecord) -> Pinned | None:
+        """Where the texts of a release are; what was kept once stays."""
+        known = self._kept.get((record.name, _label(record)))
+        if known is not None or self.texts is None or not record.commit:
+            return known
+        texts, commit = self.texts, record.commit
+        levels = lineage_to_keep(
+            record.name, Digest(record.lock), lambda name, lock: texts(commit, name, lock)
+        )
+        return self.edit.keep(write_kept(levels)) if levels is not None else None
+
+
+def _label(record: ReleaseRecord) -> str:
+    return f"{record.version}-r{record.revision}"
 
 
 def _all_entries(shard: Shard, blob: Callable[[Pinned], bytes]) -> list[IndexEntry]:
@@ -234,6 +269,9 @@ class _Survey:
         entries = _all_entries(shard, self._blob)
         if shard.archived != archived_labels(entries[len(shard.entries) :]):
             raise malformed(f"the shard of '{name}' lists other archived releases than it has", where=path)
+        for entry in entries:
+            if entry.recipe is not None:
+                read_kept(self._blob(entry.recipe), name=name, lock=entry.lock)
         self._listed[name] = listed(shard, _best(entries))
         self._tombstones |= set(tombstones_of(name, entries))
         self._states |= {(name, entry.label): entry.state.name for entry in entries}

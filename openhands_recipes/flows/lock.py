@@ -24,6 +24,7 @@ from openhands_recipes.compile.pin import (
 )
 from openhands_recipes.errors import InvalidRecipeError, ResolutionError, StaleLockError
 from openhands_recipes.flows.chain import Library
+from openhands_recipes.flows.foreign import Choosing
 from openhands_recipes.flows.lock_languages import lock_languages
 from openhands_recipes.flows.workshop import Workshop
 from openhands_recipes.model.composed import Composed
@@ -65,10 +66,11 @@ def lock(shop: Workshop, names: Sequence[str], options: LockOptions) -> tuple[Lo
         VerificationError: the archive's signature or date is wrong.
         DownloadError: no mirror or index answers.
     """
-    library = Library.of(shop.store)
+    library = Library.of(shop.store, Choosing(locking=True))
     locker = _Locker(shop, library, options, frozenset(names))
     for name in names:
-        for member in library.composed(name).lineage:
+        locker.begin(name)
+        for member in locker.library.composed(name).lineage:
             locker.visit(member)
     return tuple(locker.reports.values())
 
@@ -76,19 +78,35 @@ def lock(shop: Workshop, names: Sequence[str], options: LockOptions) -> tuple[Lo
 class _Locker:
     def __init__(self, shop: Workshop, library: Library, options: LockOptions, asked: frozenset[str]) -> None:
         self._shop = shop
-        self._library = library
+        self.library = library
+        self._whole = ""
+        """Whose lineage is being locked."""
         self._options = options
         self._asked = asked
         self._levels: dict[str, LockedLevel] = {}
         self._states: dict[str, DebianState] = {}
         self.reports: dict[str, LockReport] = {}
 
+    def begin(self, name: str) -> None:
+        """Turn to another lineage; one that builds on other registries is looked at by itself.
+
+        Two lineages may have different releases of one module of another registry.
+        """
+        update = self._options.update and name in self._asked
+        if self.library.foreign(name) or self.library.foreign(self._whole or name):
+            self._levels.clear()
+            self.library = Library.of(self._shop.store, Choosing(locking=True, update=update))
+        self._whole = name
+
     def visit(self, name: str) -> None:
         if name in self._levels:
             return
+        if "/" in name:
+            self._levels[name] = self.library.locked(name, self._levels, within=self._whole)
+            return
         reason = self._reason(name)
         if reason is None:
-            self._levels[name] = self._library.locked(name, self._levels)
+            self._levels[name] = self.library.locked(name, self._levels, within=self._whole)
             stored = self._shop.store.lock(name)
             self.reports[name] = LockReport(name, stored.file if stored else "", False, (), "up to date")
             return
@@ -98,7 +116,7 @@ class _Locker:
         stored = self._shop.store.lock(name)
         changed = stored is None or stored.content != content
         file = self._shop.store.write_lock(name, content) if changed else (stored.file if stored else "")
-        self._levels[name] = LockedLevel(self._library.composed(name), new, digest_of_lock(content))
+        self._levels[name] = LockedLevel(self._composed(name), new, digest_of_lock(content))
         self.reports[name] = LockReport(name, file, changed, changes(old, new), reason)
 
     def _reason(self, name: str) -> str | None:
@@ -106,7 +124,7 @@ class _Locker:
         if name in self._asked and self._options.update:
             return "update asked for"
         try:
-            level = self._library.locked(name, self._levels)
+            level = self.library.locked(name, self._levels, within=self._whole)
         except (StaleLockError, InvalidRecipeError) as error:
             if isinstance(error, InvalidRecipeError) and error.faults:
                 raise
@@ -124,17 +142,20 @@ class _Locker:
             return None
 
     def _platforms(self, composed: Composed) -> tuple[Platform, ...]:
-        return self._options.platforms or self._library.platforms(composed)
+        return self._options.platforms or self.library.platforms(composed)
+
+    def _composed(self, name: str) -> Composed:
+        return self.library.composed(name, within=self._whole)
 
     def _make(self, name: str, old: Lock | None) -> Lock:
-        composed = self._library.composed(name)
+        composed = self._composed(name)
         ancestors = [self._levels[parent] for parent in composed.lineage[:-1]]
         platforms = self._platforms(composed)
-        suites = self._library.settings.pins.debian.suites
+        suites = self.library.settings.pins.debian.suites
         state = self._state(suites, platforms, old)
         with self._shop.progress.stage(f"solve {name}"):
             debs = {p: self._solve(composed, ancestors, state, p) for p in platforms}
-        inputs = self._library.inputs(composed)
+        inputs = self.library.inputs(composed)
         lock = Lock(
             recipe=name,
             version=composed.version,
@@ -175,7 +196,7 @@ class _Locker:
 
     def _requests(self, composed: Composed) -> list[Request]:
         requests = []
-        for requested, package in zip(composed.packages, self._library.packages(composed), strict=True):
+        for requested, package in zip(composed.packages, self.library.packages(composed), strict=True):
             origin = requested.origins[0] if requested.origins else None
             requests += [
                 Request(debian, origin.recipe if origin else composed.name, str(origin) if origin else "")

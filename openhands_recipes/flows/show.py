@@ -35,7 +35,7 @@ def show(store: RecipeStore, name: str, form: Format) -> str:
         InvalidRecipeError: it, or one it extends, is faulty.
         ResolutionError: it does not fit together with what it extends, or with the package table.
     """
-    composed = compose(name, Bases(store))
+    composed = compose(name, Bases(store, whole=name))
     stored = store.package_table()
     table = parse_package_table(stored.content, file=stored.file)
     source: PackageSource = "nixpkgs" if "debian" in composed.unavailable else "debian"

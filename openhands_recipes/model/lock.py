@@ -19,12 +19,23 @@ PlainFile = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+
 Size = Annotated[int, Field(ge=0)]
 
 
+class Kept(Model):
+    """A blob of another registry's index: recipes and locks of one released lineage."""
+
+    digest: DigestText
+    size: Size
+
+
 class Parent(Model):
     """One direct or indirect parent, in the order the image stacks them."""
 
     name: str
+    """Of this registry, or registry/name."""
     version: str
     lock: DigestText
+    revision: int | None = None
+    """Of a module of another registry that is extended by name; its own ancestors come with it."""
+    kept: Kept | None = None
 
 
 class Codec(Model):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from openhands_recipes.ports.registries import OtherRegistries
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,10 @@ class RecipeStore(Protocol):
     Recipes of the project hide those of the same name in the built-in library. Every read is bounded
     in size and refuses links that lead out of the store.
     """
+
+    @property
+    def registries(self) -> OtherRegistries | None:
+        """Other registries whose recipes these may extend; None where nobody may be asked."""
 
     def names(self) -> tuple[str, ...]:
         """Every recipe that can be asked for, project and library, sorted."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from openhands_recipes.adapters.cache_upkeep import Area
     from openhands_recipes.adapters.fragments import FragmentStore
     from openhands_recipes.adapters.image_store import LocalImageStore
+    from openhands_recipes.ports.registries import OtherRegistries
 
 
 class CacheDoors(TalkDoors):
@@ -26,7 +27,12 @@ class CacheDoors(TalkDoors):
         """The project's recipes, and the library that comes along."""
         from openhands_recipes.adapters.recipe_store import FolderStore
 
-        return FolderStore(self.settings.root)
+        return FolderStore(self.settings.root, registries=self.other_registries)
+
+    @property
+    def other_registries(self) -> OtherRegistries | None:
+        """Registries whose recipes may be extended: known to whoever can read an index."""
+        return None
 
     @cached_property
     def cache(self) -> CacheDir:

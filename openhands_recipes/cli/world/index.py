@@ -21,6 +21,7 @@ from openhands_recipes.model.reference import parse_address
 if TYPE_CHECKING:
     from openhands_recipes.adapters.index_mirror import MirrorReport
     from openhands_recipes.adapters.index_source import IndexSource
+    from openhands_recipes.adapters.released_texts import ReleasedTexts
     from openhands_recipes.adapters.tuf_repository import TufRepository
     from openhands_recipes.cli.index_options import IndexChoice
     from openhands_recipes.flows.index import Verify
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from openhands_recipes.ports import SignedChange
     from openhands_recipes.ports.image_source import ImageSource
     from openhands_recipes.ports.index_site import IndexReader
+    from openhands_recipes.ports.registries import OtherRegistries
     from openhands_recipes.ports.signer import PublicKey
 
 NO_INDEX, NO_ROOT = "OHR445", "OHR438"
@@ -46,6 +48,22 @@ class IndexDoors(ReleaseDoors):
         from openhands_recipes.adapters.tuf_repository import TufRepository
 
         return TufRepository(IndexFolder(folder), KeyFolders(keys, self._passphrase), self.clock)
+
+    @property
+    def other_registries(self) -> OtherRegistries:
+        """Registries whose recipes may be extended."""
+        from openhands_recipes.cli.world.registries import IndexedRegistries
+
+        return IndexedRegistries(
+            lambda: self.registry_settings, self.index_reader, lambda: self.blobs, self.say
+        )
+
+    def released_texts(self) -> ReleasedTexts:
+        """Recipes and locks as they were released, for others to extend."""
+        from openhands_recipes.adapters.released_texts import ReleasedTexts
+
+        warning = click.style("warning:", fg="yellow")
+        return ReleasedTexts(self.settings.root, warn=lambda text: self.say(f"{warning} {text}"))
 
     @cached_property
     def registry_settings(self) -> Settings:

@@ -51,9 +51,9 @@ def _problem(
     parsed: ParsedRecipe, base: str, wanted: str, recipes: Mapping[str, ParsedRecipe]
 ) -> tuple[Code, str, str | None] | None:
     name = parsed.name
-    if "/" in base:
-        message = f"recipe '{name}' extends '{base}' of another registry, which is not available offline"
-        hint = "registries of other organisations are resolved by a signed index; extend a recipe of this one"
+    if "/" in base and base not in recipes:
+        message = f"recipe '{name}' extends '{base}' of another registry, which is not to be had here"
+        hint = "extend a module that its registry's signed index has, or a recipe of this one"
         return Code.OTHER_REGISTRY, message, hint
     if base not in recipes:
         hint = did_you_mean(base, recipes) or f"`ohr new {base}` starts it"

@@ -6,7 +6,7 @@ never change unless a release in them does. Releases are ordered by the moment t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from openhands_recipes.model.digest import Digest, digest_of
@@ -46,10 +46,17 @@ def shard_path(name: str) -> str:
     return f"shards/{name[:2]}/{name}.json.zst"
 
 
-def shard_files(name: str, releases: Iterable[Released]) -> ShardFiles:
-    """A recipe's shard and archives; the order of `releases` does not matter."""
+def shard_files(
+    name: str, releases: Iterable[Released], kept: Mapping[str, Pinned] | None = None
+) -> ShardFiles:
+    """A recipe's shard and archives; the order of `releases` does not matter.
+
+    `kept` says by label where recipe and lock of a release are, for others to extend.
+    """
     ordered = sorted(releases, key=_released_at)
-    entries = [entry_from(released) for released in ordered]
+    known = kept or {}
+    labels = [f"{one.record.version}-r{one.record.revision}" for one in ordered]
+    entries = [entry_from(one, known.get(label)) for one, label in zip(ordered, labels, strict=True)]
     old = max(0, (len(entries) - NEWEST) // ARCHIVE * ARCHIVE)
     archives: list[bytes] = []
     older: Pinned | None = None
@@ -66,7 +73,7 @@ def shard_files(name: str, releases: Iterable[Released]) -> ShardFiles:
     return ShardFiles(shard, _written(shard), tuple(archives), tuple(reversed(entries)))
 
 
-def entry_from(released: Released) -> IndexEntry:
+def entry_from(released: Released, kept: Pinned | None = None) -> IndexEntry:
     """What the index keeps of a release."""
     record = released.record
     evidence = {
@@ -83,6 +90,7 @@ def entry_from(released: Released) -> IndexEntry:
         permissions=Digest(record.permissions),
         commit=record.commit,
         state=state_from(record.state),
+        recipe=kept,
     )
 
 

@@ -122,6 +122,8 @@ class Texts:
     def lock(self, name: str) -> StoredText | None:
         return self._at(f"recipes/{name}/recipe.lock.json")
 
+    registries = None
+
     def settings(self) -> StoredText:
         return StoredText("recipes/registry.yaml", self.files["recipes/registry.yaml"])
 

@@ -34,6 +34,8 @@ class Store:
     def closure(self, name: str) -> StoredText | None:
         return self._text("closure", name)
 
+    registries = None
+
     def settings(self) -> StoredText:
         return StoredText("settings", self.common["settings"])
 
