@@ -9,6 +9,7 @@ from openhands_recipes.compile.oci.config import StartSettings
 from openhands_recipes.flows.stack import Stack, order_of, tree_name, unpack
 from openhands_recipes.flows.workshop import Workshop
 from openhands_recipes.model.digest import hex_of
+from openhands_recipes.model.fragment import Fragment
 from openhands_recipes.model.image import Image, Layer
 from openhands_recipes.ports import Box, Command
 
@@ -29,6 +30,16 @@ def trees_of(shop: Workshop, image: Image) -> tuple[str, ...]:
     for layer in image.layers:
         names += _known_trees(shop, layer) or [_whole_tree(shop, layer)]
     return tuple(names)
+
+
+def fragments_of_layer(shop: Workshop, layer: Layer) -> list[Fragment] | None:
+    """What a layer was packed from, in order; None unless that was here and is still in the cache."""
+    record = shop.records.get(RECORD, layer.diff_id)
+    if not record:
+        return None
+    found = [shop.fragments.get(key) for tree in json.loads(record) for key in tree]
+    known = [fragment for fragment in found if fragment is not None]
+    return known if len(known) == len(found) else None
 
 
 def _known_trees(shop: Workshop, layer: Layer) -> list[str]:

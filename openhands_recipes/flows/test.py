@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from openhands_recipes.compile.nix.image import SOURCE
 from openhands_recipes.compile.oci.config import StartSettings, start_settings
@@ -11,8 +12,9 @@ from openhands_recipes.compile.oci.contents import Stacked
 from openhands_recipes.compile.oci.contract import Contents, Finding, check_contract
 from openhands_recipes.compile.verdict import Verdict, judge, junit
 from openhands_recipes.errors import OutsideError
+from openhands_recipes.flows.debian_level import content_of
 from openhands_recipes.flows.live import check_live, has_server
-from openhands_recipes.flows.mounted import as_user, trees_of
+from openhands_recipes.flows.mounted import as_user, fragments_of_layer, trees_of
 from openhands_recipes.flows.workshop import Workshop
 from openhands_recipes.model.composed import Composed
 from openhands_recipes.model.image import Image
@@ -77,9 +79,13 @@ def tests_for(composed: Composed, start: StartSettings) -> tuple[TestCase, ...]:
 
 
 def static_contract(shop: Workshop, image: Image, start: StartSettings) -> tuple[Finding, ...]:
-    """The contract, checked on the packed layers themselves."""
+    """The contract, checked on what layers were packed from; on the layers, where others packed them."""
     stacked = Stacked(_READ)
     for layer in image.layers:
+        fragments = fragments_of_layer(shop, layer)
+        if fragments is not None:
+            stacked.add_listing(fragments, partial(content_of, shop))
+            continue
         with shop.images.open_layer(layer) as stream:
             stacked.add_layer(stream)
     return check_contract(Contents(stacked.paths, stacked.read, len(image.layers)), start)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
 
 from openhands_recipes.compile.pack.tar_read import Member, Readable, TarReader
-from openhands_recipes.model.fragment import Entry, Kind
+from openhands_recipes.model.fragment import Entry, Fragment, Kind
 
 _SMALL = 4 << 20
 
@@ -42,20 +43,34 @@ class Stacked:
         reader = TarReader(stream)
         for member in reader:
             path = member.path.removeprefix("./").strip("/")
-            folder, _, name = path.rpartition("/")
-            if name == ".wh..wh..opq":
-                self._drop_below(folder)
-            elif name.startswith(".wh."):
-                gone = f"{folder}/{name[4:]}".lstrip("/")
-                self.paths.pop(gone, None)
-                self._drop_below(gone)
-            elif path:
-                self._put(path, reader, _entry(path, member))
+            self._add(_entry(path, member), lambda: b"".join(reader.content()))
 
-    def _put(self, path: str, reader: TarReader, entry: Entry) -> None:
-        self.paths[path] = entry
-        if entry.kind is Kind.FILE and entry.size <= _SMALL and self._is_wanted(path):
-            self._kept[path] = b"".join(reader.content())
+    def add_listing(self, fragments: Iterable[Fragment], read: Callable[[Fragment, int], bytes]) -> None:
+        """Put a layer on top by the listings of the fragments it was packed from.
+
+        `read` gives the content of a fragment's entry by its index.
+        """
+        folders: set[str] = set()
+        for fragment in fragments:
+            for index, entry in enumerate(fragment.entries):
+                if entry.kind is Kind.DIRECTORY:
+                    if entry.path in folders:
+                        continue  # of folders named more than once in a layer the first one is packed
+                    folders.add(entry.path)
+                self._add(entry, partial(read, fragment, index))
+
+    def _add(self, entry: Entry, read: Callable[[], bytes]) -> None:
+        folder, _, name = entry.path.rpartition("/")
+        if name == ".wh..wh..opq":
+            self._drop_below(folder)
+        elif name.startswith(".wh."):
+            gone = f"{folder}/{name[4:]}".lstrip("/")
+            self.paths.pop(gone, None)
+            self._drop_below(gone)
+        elif entry.path:
+            self.paths[entry.path] = entry
+            if entry.kind is Kind.FILE and entry.size <= _SMALL and self._is_wanted(entry.path):
+                self._kept[entry.path] = read()
 
     def _is_wanted(self, path: str) -> bool:
         return path in self._wanted or any(w.endswith("/") and path.startswith(w) for w in self._wanted)
