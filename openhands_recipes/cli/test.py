@@ -9,7 +9,7 @@ import click
 
 from openhands_recipes.cli.building import have_image
 from openhands_recipes.cli.output import format_option, human_seconds, print_json
-from openhands_recipes.cli.platforms import this_platform
+from openhands_recipes.cli.platforms import platform_option
 from openhands_recipes.cli.source_option import source_option
 from openhands_recipes.errors import TestFailureError
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from openhands_recipes.cli.world import World
     from openhands_recipes.flows.nix_fast_path import Shape
     from openhands_recipes.flows.test import TestReport, Verdict
+    from openhands_recipes.model.platform import Platform
 
 _MOST_OUTPUT = 4000
 
@@ -26,18 +27,26 @@ _MOST_OUTPUT = 4000
 @click.option(
     "--engine", type=click.Choice(["namespaces", "docker"]), default="namespaces", show_default=True
 )
+@platform_option
 @source_option
 @click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="Also write JUnit XML here.")
 @format_option()
 @click.pass_obj
 def command(  # noqa: PLR0913 - one parameter an option
-    world: World, *, names: tuple[str, ...], engine: str, shape: Shape, junit: Path | None, output: str
+    world: World,
+    *,
+    names: tuple[str, ...],
+    engine: str,
+    platform: Platform,
+    shape: Shape,
+    junit: Path | None,
+    output: str,
 ) -> None:
     """Prove images in a real sandbox: the recipe's own tests, the OpenHands contract, the living server.
 
     Builds what is not built yet. Exit code 1 when anything does not hold.
     """
-    reports = [_test(world, world.store.name_of(name), engine, shape) for name in names]
+    reports = [_test(world, world.store.name_of(name), engine, platform, shape) for name in names]
     if junit is not None:
         _write_junit(world, junit, reports)
     if output == "json":
@@ -52,13 +61,12 @@ def command(  # noqa: PLR0913 - one parameter an option
         )
 
 
-def _test(world: World, name: str, engine: str, shape: Shape) -> TestReport:
+def _test(world: World, name: str, engine: str, platform: Platform, shape: Shape) -> TestReport:
     from openhands_recipes.flows.chain import Library  # noqa: PLC0415
     from openhands_recipes.flows.proofs import keep_proof  # noqa: PLC0415
     from openhands_recipes.flows.test import test_image  # noqa: PLC0415
     from openhands_recipes.ports import BoxOptions  # noqa: PLC0415
 
-    platform = this_platform()
     with world.about(name, platform=platform) as subject:
         shop = world.workshop if engine == "namespaces" else world.docker_workshop
         image = have_image(world, name, platform=platform, shape=shape).image

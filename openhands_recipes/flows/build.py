@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from openhands_recipes.compile.oci.image import assemble
 from openhands_recipes.compile.oci.settings import image_settings
-from openhands_recipes.errors import UsageError
+from openhands_recipes.errors import OutsideError, UsageError
 from openhands_recipes.flows.chain import Library
 from openhands_recipes.flows.fast_path import Built, built_before, image_key
 from openhands_recipes.flows.levels import stack_levels
@@ -17,6 +17,8 @@ from openhands_recipes.flows.packing import Packing
 from openhands_recipes.flows.workshop import Workshop
 from openhands_recipes.model.image import Compression
 from openhands_recipes.model.platform import Platform
+
+EMULATION = "install QEMU's user mode emulation (Debian: `apt-get install qemu-user-static binfmt-support`)"
 
 
 def build(shop: Workshop, name: str, *, platform: Platform, compression: Compression) -> Built:
@@ -36,6 +38,7 @@ def build(shop: Workshop, name: str, *, platform: Platform, compression: Compres
             f"recipe '{name}' is not locked for {platform}",
             hint=f"it is locked for {', '.join(sorted(chain[-1].lock.platforms))}",
         )
+    check_runs(shop, platform)
     with Packing(shop, compression) as packing:
         stack = stack_levels(shop, chain, platform, packing)
         with shop.progress.stage("pack"):
@@ -53,3 +56,16 @@ def build(shop: Workshop, name: str, *, platform: Platform, compression: Compres
     if key is not None:
         shop.images.keep_image(key, image)
     return Built(image, reused, unchanged=False)
+
+
+def check_runs(shop: Workshop, platform: Platform) -> None:
+    """Refuse early what would end in "Exec format error": packages are configured by their own programs.
+
+    Raises:
+        OutsideError: programs of the platform do not run on this machine.
+    """
+    if not shop.runs(platform):
+        raise OutsideError(
+            f"this machine does not run programs of {platform}, and images are configured by their own",
+            hint=f"{EMULATION}, or build on a machine of that kind; `ohr doctor` looks at it",
+        )

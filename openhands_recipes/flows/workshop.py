@@ -48,3 +48,5 @@ class Workshop:
     """How much may be done at once; never decides bytes."""
     host: Platform | None
     """The platform whose programs run here; None where no image is built for this kind of machine."""
+    runs: Callable[[Platform], bool] = lambda _platform: True
+    """Whether a platform's programs run here, by emulation if need be."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from openhands_recipes.adapters.sandbox.engine import NamespaceEngine
     from openhands_recipes.flows.doctor import Check
     from openhands_recipes.flows.workshop import Workshop
+    from openhands_recipes.model.platform import Platform
     from openhands_recipes.model.reference import RegistryAddress
 
 
@@ -105,7 +106,15 @@ class BuildDoors(SourceDoors):
             offer=lambda read: self.network_offer(read, None),
             cores=cores(),
             host=host_platform(),
+            runs=self.runs,
         )
+
+    def runs(self, platform: Platform) -> bool:
+        """Whether a platform's programs run here, by emulation if need be."""
+        from openhands_recipes.adapters.foreign import runs_programs_of
+        from openhands_recipes.model.platform import MACHINE
+
+        return runs_programs_of(MACHINE[platform])
 
     @cached_property
     def docker_workshop(self) -> Workshop:
@@ -118,7 +127,7 @@ class BuildDoors(SourceDoors):
 
     def checks(self) -> tuple[Check, ...]:
         """What `ohr doctor` looks at."""
-        from openhands_recipes.adapters import machine
+        from openhands_recipes.adapters import foreign, machine
         from openhands_recipes.adapters.sandbox.doctor import probe
         from openhands_recipes.flows.doctor import Check
 
@@ -133,6 +142,7 @@ class BuildDoors(SourceDoors):
                 lambda: machine.python_packages(self.python_settings, self.http),
                 needed=False,
             ),
+            Check("emulation", foreign.emulation, needed=False),
             Check("docker", machine.docker, needed=False),
             Check("git", machine.git, needed=False),
         )
