@@ -24,6 +24,7 @@ from openhands_recipes.flows.gate_rooms import Bench, Rooms
 from openhands_recipes.flows.gate_stages import GateStage
 from openhands_recipes.model.advisory import Advisory
 from openhands_recipes.model.gate import EXECUTABLE, REGULAR, Change, Finding, NotRun, Stage
+from openhands_recipes.model.gate_proof import Proven
 from openhands_recipes.model.gate_settings import GateSettings
 from openhands_recipes.model.platform import Platform
 from openhands_recipes.ports.history import History
@@ -101,7 +102,7 @@ class Proving:
     def complete(self, judged: Judged) -> Judged:
         """The same judgement with what was proven, and with a comment for reviewers if that was asked for."""
         proofs = tuple(self._bench.proofs.values()) if self._bench else ()
-        left = (*judged.verdict.not_run, *self._left_out(judged.verdict.stages))
+        left = (*judged.verdict.not_run, *self._left_out(judged.verdict.stages), *_uncompared(judged, proofs))
         verdict = replace(judged.verdict, proven=proofs, not_run=left)
         if "J" in verdict.stages:
             case = judged.reading.case
@@ -138,6 +139,16 @@ class Proving:
         if self._doors.advisories is not None:
             yield from _vulnerabilities(case, self._doors.advisories)
         yield from not_less(case, publishing(reading, self._doors))
+
+
+def _uncompared(judged: Judged, proofs: Sequence[Proven]) -> Iterator[NotRun]:
+    """Sizes that nobody compared, because the base's own parts are gone from where they came."""
+    for proven in proofs:
+        recipe = judged.reading.case.recipe(proven.recipe)
+        if proven.image is not None and proven.before is None and recipe and recipe.before is not None:
+            yield NotRun(
+                stage="G size", reason=f"the base's image of '{proven.recipe}' cannot be built any more"
+            )
 
 
 def _names(case: Case) -> Mapping[int, str]:

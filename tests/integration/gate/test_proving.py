@@ -91,6 +91,7 @@ def test_a_recipe_is_built_twice_to_the_same_bytes_tested_and_described(
     project.git("checkout", "-q", "--", ".")
     assert codes == BASICS, document["findings"]
     assert document["stages"]["run"] == ["G", "H", "I", "J"]
+    assert "G size" not in {left["stage"] for left in document["stages"]["not_run"]}
     (proven,) = document["proven"]
     assert proven["same"] is True
     assert proven["image"] == proven["again"]
@@ -134,3 +135,17 @@ def test_what_cannot_be_built_is_a_finding(project: Project) -> None:
     project.save("stale")
     codes, document = judged(project.gate("--stage", "G"))
     assert codes == {"OHR311"}, document["findings"]
+
+
+def test_a_base_that_cannot_be_built_any_more_is_told_and_stops_nothing(project: Project) -> None:
+    project.git("checkout", "-q", "-B", "old", "main")
+    project.git("rm", "-q", "recipes/tiny/recipe.lock.json")
+    project.git("commit", "-q", "-s", "-m", "old")
+    project.write(version="1.0.1")
+    project.save("mended")
+    result = project.ohr("gate", "--base", "old", "--stage", "G", "--format", "json", expect=None)
+    codes, document = judged(result)
+    assert codes == set()
+    assert {"stage": "G size", "reason": "the base's image of 'tiny' cannot be built any more"} in document[
+        "stages"
+    ]["not_run"]
