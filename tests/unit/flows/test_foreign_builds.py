@@ -30,5 +30,6 @@ def test_an_image_whose_programs_do_not_run_here_is_refused_before_anything_is_d
     assert str(caught.value) == (
         "this machine does not run programs of linux/arm64, and images are configured by their own\n"
         "  hint: install QEMU's user mode emulation "
-        "(Debian: `apt-get install qemu-user-static binfmt-support`), or build on a machine of that kind; `ohr doctor` looks at it"
+        "(Debian: `apt-get install qemu-user-static binfmt-support`), "
+        "or build on a machine of that kind; `ohr doctor` looks at it"
     )
