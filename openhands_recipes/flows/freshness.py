@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from openhands_recipes.compile.oci.rules import current_rules
-from openhands_recipes.compile.pin import digest_of_lock, inputs_of, lock_head, stale_reasons
+from openhands_recipes.compile.pin import LockHead, digest_of_lock, inputs_of, lock_head, stale_reasons
 from openhands_recipes.compile.recipe.faults import Code, Fault
 from openhands_recipes.compile.recipe.packages import resolve_packages
 from openhands_recipes.errors import ResolutionError
@@ -43,16 +43,19 @@ class Freshness:
                 suites=self._settings.pins.debian.suites,
             )
             reasons = stale_reasons(
-                head, inputs=inputs, parents=self._parents(composed), rules=current_rules()
+                head, inputs=inputs, parents=self._parents(composed, head), rules=current_rules()
             )
         if not reasons:
             return []
         message = f"the lock of '{composed.name}' is stale: {'; '.join(reasons)}"
         return [Fault(Code.STALE_LOCK, message, stored.file, hint=f"run `ohr lock {composed.name}`")]
 
-    def _parents(self, composed: Composed) -> dict[str, str]:
-        parents = {name: self._digest(name) for name in composed.lineage[:-1]}
-        return {name: digest or "never locked" for name, digest in parents.items()}
+    def _parents(self, composed: Composed, head: LockHead) -> dict[str, str]:
+        """The parents' locks as they are; levels of other registries are what the lock says they are."""
+        return {
+            name: (head.parents.get(name) if "/" in name else self._digest(name)) or "never locked"
+            for name in composed.lineage[:-1]
+        }
 
     def _digest(self, name: str) -> Digest | None:
         if name not in self._digests:

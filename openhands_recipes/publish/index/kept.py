@@ -60,7 +60,7 @@ def read_kept(content: bytes, *, name: str, lock: Digest) -> tuple[KeptLevel, ..
     except (KeyError, TypeError, ValueError) as error:
         raise malformed(f"what the index keeps of '{name}' is not understood ({error})") from error
     found = {level.name: digest_of(level.lock) for level in levels}
-    wanted = [*_parents(levels[-1].lock, name), (name, lock)] if levels else []
+    wanted = [*(_parents(levels[-1].lock, name) if levels else ()), (name, lock)]
     if list(found.items()) != wanted or len(found) != len(levels) or any("/" in one for one in found):
         raise malformed(f"what the index keeps of '{name}' is not the lineage of its lock", where=lock)
     return levels
