@@ -156,7 +156,7 @@ def _an_archive_of_no_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(openpgp, "debian_keys", lambda: keys)
     monkeypatch.setenv("OHR_STATE", str(tmp_path / "state"))
     with serving() as web:
-        web.files |= suite([own_deb("unused")], DEBIAN_ARCHITECTURE[host_platform()]).files()
+        web.files |= suite([own_deb("unused")], DEBIAN_ARCHITECTURE[host_platform() or "linux/amd64"]).files()
         monkeypatch.setenv("OHR_DEBIAN_MIRROR", web.url)
         yield
 
