@@ -35,7 +35,6 @@ from openhands_recipes.publish.index.lists import (
     bundle_of,
     listed,
     names_of,
-    packed_bundle,
     packed_list,
     read_bundle,
     read_catalogue,
@@ -154,7 +153,7 @@ def _catalogue(edit: IndexEdit) -> Catalogue:
 
 
 def _put_lists(edit: IndexEdit, bundle: bytes, tombstones: bytes) -> None:
-    edit.put(BUNDLE, packed_bundle(bundle))
+    edit.put(BUNDLE, packed_list(bundle))
     edit.put(NAMES, packed_list(names_of(bundle)))
     edit.put(TOMBSTONES, tombstones)
 

@@ -1,20 +1,23 @@
 """Search: every word must occur in a recipe's line; what is in the name counts most.
 
-Looks through the bundle's text itself: a hundred thousand recipes are 15 MB, which takes milliseconds, while
+Looks through the bundle's text itself: a hundred thousand recipes are 13 MB, which takes milliseconds, while
 a database would first have to be built. Common words are looked at as far as a limit, best places first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from openhands_recipes.model.index import Listed
-from openhands_recipes.publish.index.lists import read_line
+from openhands_recipes.model.index import Listed, malformed
+from openhands_recipes.publish.index.lists import BUNDLE, read_line
 
-LOOKED_AT = 1500
+LOOKED_AT = 4000
 """Lines judged for one query, in each kind of place."""
+_SAMPLES, _SAMPLE = 8, 1 << 16
+_Place = tuple[int, int]
+"""Where a line begins and ends."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,9 @@ class Bundle:
     """A search bundle in memory; ASCII letters are found in either case."""
 
     def __init__(self, text: bytes) -> None:
-        self._text = text
-        self._lower = text.lower()
+        self._original = text
+        self._text = text.lower()
+        self._size = len(text)
 
     def __len__(self) -> int:
         """How many recipes it lists."""
@@ -47,88 +51,114 @@ class Bundle:
 
     def find(self, query: Query, *, limit: int = 20) -> Found:
         """The best recipes, those with the words in their names first; then by name."""
-        words = tuple(word.encode().lower() for word in query.words)
-        needles = words + tuple(t.encode().lower() for t in (*query.tags, *query.tools) if t)
-        needles += (_short(query.platform),) if query.platform else ()
-        ranked: dict[int, tuple[int, int, bytes]] = {}
-        cut = False
-        rarest = max(needles, key=len, default=b"")
-        for lines in (
-            self._lines_with(rarest or b"\n"),
-            self._named(rarest),
-            self._lines_with(b"-" + rarest),
-        ):
-            for looked, start in enumerate(lines):
-                if looked == LOOKED_AT:
-                    cut = True
-                    break
-                if start not in ranked and (rank := self._rank(start, words, needles, query)):
-                    ranked[start] = rank
-            if not cut:  # the first way finds every line there is; the others, where a word counts more
-                break
+        wanted = _Wanted(query)
+        rarest = min(wanted.needles, key=self._commonness, default=b"")
+        ranked: dict[_Place, _Rank] = {}
+        if wanted.needles == wanted.words == (rarest,):
+            self._gather(ranked, self._named(rarest), wanted)
+            if len(ranked) > limit:  # nothing else is better than a name that begins so
+                return self._found(ranked, limit, more=True)
+        cut = self._gather(ranked, self._lines_with(rarest or b"\n"), wanted)
+        if cut:  # then also look where a word counts more
+            self._gather(ranked, self._named(rarest), wanted)
+            self._gather(ranked, self._lines_with(b"-" + rarest), wanted)
+        return self._found(ranked, limit, more=cut)
+
+    def _gather(self, ranked: dict[_Place, _Rank], places: Iterable[_Place], wanted: _Wanted) -> bool:
+        """Judge lines; whether there are too many of them."""
+        for looked, place in enumerate(places):
+            if looked == LOOKED_AT:
+                return True
+            if place not in ranked and (rank := wanted.rank(self._text[place[0] : place[1]])):
+                ranked[place] = rank
+        return False
+
+    def _found(self, ranked: dict[_Place, _Rank], limit: int, *, more: bool) -> Found:
         best = sorted(ranked.items(), key=lambda item: item[1])
-        hits = tuple(self._listed(start) for start, _ in best[:limit])
-        return Found(hits, more=cut or len(best) > limit)
+        hits = tuple(self._listed(place) for place, _ in best[:limit])
+        return Found(hits, more=more or len(best) > limit)
 
-    def _lines_with(self, pattern: bytes) -> Iterator[int]:
-        """Where the lines begin that hold a pattern; each once. The header is no line."""
-        at = self._lower.find(b"\n")
-        while (at := self._lower.find(pattern, at)) >= 0:
-            start = self._lower.rfind(b"\n", 0, at + 1) + 1
-            if start >= len(self._lower):
+    def _commonness(self, needle: bytes) -> tuple[int, int]:
+        """How often a needle is met in samples of the text."""
+        starts = range(0, self._size, self._size // _SAMPLES + 1)
+        met = sum(self._text.count(needle, at, min(at + _SAMPLE, self._size)) for at in starts)
+        return met, -len(needle)
+
+    def _lines_with(self, pattern: bytes) -> Iterator[_Place]:
+        """Where the lines are that hold a pattern; each once. The header is no line."""
+        text, size = self._text, self._size
+        at = text.find(b"\n")
+        while (at := text.find(pattern, at, size)) >= 0:
+            start = text.rfind(b"\n", 0, at + 1) + 1
+            if start >= size:
                 return
-            yield start
-            at = self._lower.find(b"\n", start)
+            at = text.find(b"\n", start)
+            yield start, at
 
-    def _named(self, word: bytes) -> Iterator[int]:
-        """Where the lines begin whose name begins with a word: lines are sorted by name."""
-        low, high = self._lower.find(b"\n") + 1, len(self._lower)
+    def _named(self, word: bytes) -> Iterator[_Place]:
+        """Where the lines are whose name begins with a word: lines are sorted by name."""
+        text, high = self._text, self._size
+        low = text.find(b"\n") + 1
         while low < high:
-            start = self._lower.rfind(b"\n", 0, (low + high) // 2 + 1) + 1
-            start = max(start, low)
-            if self._lower[start : start + len(word)] < word:
-                low = self._lower.find(b"\n", start) + 1
+            start = max(low, text.rfind(b"\n", 0, (low + high) // 2 + 1) + 1)
+            if text[start : start + len(word)] < word:
+                low = text.find(b"\n", start) + 1
             else:
                 high = start
-        while word and self._lower.startswith(word, low):
-            yield low
-            low = self._lower.find(b"\n", low) + 1
+        while word and low < self._size and text.startswith(word, low):
+            end = text.find(b"\n", low)
+            yield low, end
+            low = end + 1
 
-    def _rank(
-        self, start: int, words: Sequence[bytes], needles: Sequence[bytes], query: Query
-    ) -> tuple[int, int, bytes] | None:
-        """How well a line fits, smaller is better; None if it does not."""
-        line = self._lower[start : self._lower.find(b"\n", start)]
-        for needle in needles:
+    def _listed(self, place: _Place) -> Listed:
+        return read_line(self._original[place[0] : place[1]])
+
+
+_Rank = tuple[int, int, bytes]
+
+
+class _Wanted:
+    """A query as lines are judged by it."""
+
+    def __init__(self, query: Query) -> None:
+        self.words = _small(query.words)
+        self._tags, self._tools = _small(query.tags), _small(query.tools)
+        self._platform = query.platform.removeprefix("linux/").encode()
+        filters = (*self._tags, *self._tools, self._platform)
+        self.needles = self.words + tuple(one for one in filters if one)
+
+    def rank(self, line: bytes) -> _Rank | None:
+        """How well a line fits, smaller is better; None if it does not.
+
+        Raises:
+            VerificationError: it is no line of a bundle.
+        """
+        for needle in self.needles:
             if needle not in line:
                 return None
-        filters = query.tags or query.tools or query.platform
         fields = line.split(b"\t")
-        if fields[2] == b"blocked" or (filters and not _filtered(fields, query)):
+        if len(fields) != len(Listed._fields):
+            raise malformed("a line of the search bundle is not understood", where=BUNDLE)
+        if fields[2] == b"blocked" or not self._passes(fields):
             return None
         name = fields[0]
-        return sum(_worth(word, name, fields) for word in words), len(name), name
+        return sum(_worth(word, name, fields) for word in self.words), len(name), name
 
-    def _listed(self, start: int) -> Listed:
-        return read_line(self._text[start : self._text.find(b"\n", start)])
-
-
-def _filtered(fields: Sequence[bytes], query: Query) -> bool:
-    _, _, _, platforms, tags, tools, _ = fields
-    return (
-        set(query.tags) <= set(tags.decode().split(" "))
-        and all(_has_tool(tools.decode().split(" "), tool) for tool in query.tools)
-        and (not query.platform or _short(query.platform) in platforms.split(b" "))
-    )
-
-
-def _has_tool(tools: Sequence[str], tool: str) -> bool:
-    """`numpy` also means `pypi:numpy`."""
-    return tool in tools or any(one.partition(":")[2] == tool for one in tools)
+    def _passes(self, fields: Sequence[bytes]) -> bool:
+        """Whether the filters hold, which mean whole words; `numpy` also means `pypi:numpy`."""
+        _, _, _, platforms, tags, tools, _ = fields
+        if self._tags and not set(self._tags) <= set(tags.split(b" ")):
+            return False
+        if self._tools:
+            known = tools.split(b" ")
+            known += [tool.partition(b":")[2] for tool in known]
+            if not set(self._tools) <= set(known):
+                return False
+        return not self._platform or self._platform in platforms.split(b" ")
 
 
-def _short(platform: str) -> bytes:
-    return platform.removeprefix("linux/").encode()
+def _small(words: Iterable[str]) -> tuple[bytes, ...]:
+    return tuple(word.encode().lower() for word in words)
 
 
 def _worth(word: bytes, name: bytes, fields: Sequence[bytes]) -> int:

@@ -51,7 +51,7 @@ def listed(shard: Shard, best: IndexEntry | None) -> Listed:
 
 def bundle_of(old: bytes, changed: Iterable[Listed]) -> bytes:
     """The search bundle with some recipes changed; `old` is the unpacked one, or empty."""
-    lines = {line.partition(b"\t")[0]: line for line in old.removeprefix(_HEADER).splitlines()}
+    lines = {line.partition(b"\t")[0]: line for line in _lines(old)}
     for one in changed:
         lines[one.name.encode()] = _line(one)
     return _HEADER + b"".join(lines[name] + b"\n" for name in sorted(lines))
@@ -81,8 +81,7 @@ def read_line(line: bytes) -> Listed:
 
 def names_of(bundle: bytes) -> bytes:
     """The list of names with their best versions: the first three words of every line of the bundle."""
-    lines = bundle.removeprefix(_HEADER).splitlines()
-    words = (line.split(b"\t", 3)[:3] for line in lines)
+    words = (line.split(b"\t", 3)[:3] for line in _lines(bundle))
     return b"".join(b"%s %s %s\n" % (name, label, state or ACTIVE.encode()) for name, label, state in words)
 
 
@@ -96,6 +95,10 @@ def read_bundle(content: bytes) -> bytes:
     if not text.startswith(_HEADER):
         raise malformed("the search bundle is not of a known schema", where=BUNDLE)
     return text
+
+
+def _lines(text: bytes) -> list[bytes]:
+    return text.removeprefix(_HEADER).split(b"\n")[:-1]
 
 
 def packed_list(text: bytes) -> bytes:
