@@ -151,11 +151,8 @@ def _mount_overlay(order: dict[str, Any]) -> Root:
 
 
 def _make_upper(place: str) -> None:
-    os.makedirs(place, 0o755, exist_ok=True)
-    held = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    fcntl.flock(held, fcntl.LOCK_EX)  # as long as this process lives: it is no rubbish
-    if not os.path.exists(place):
-        raise FileNotFoundError(errno.ENOENT, "the writable layer was swept away", place)
+    os.makedirs(os.path.dirname(place), 0o755, exist_ok=True)
+    unpack.make_held(place)  # as long as this process lives
     unpack.remove(f"{place}/work")  # a volatile overlay leaves a mark, and refuses to be mounted over it
     os.makedirs(f"{place}/data", 0o755, exist_ok=True)
     os.mkdir(f"{place}/work", 0o755)

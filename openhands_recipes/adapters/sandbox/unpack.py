@@ -60,9 +60,7 @@ def add(trees: int, order: dict[str, Any], stream: IO[bytes], channel: Channel) 
     _sweep()
     _remove_below(trees, name)  # only ever there when its mark is of another boot
     unfinished = f"{_UNFINISHED}{name}-{os.getpid()}"
-    os.mkdir(unfinished, 0o755, dir_fd=trees)
-    held = os.open(unfinished, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=trees)
-    fcntl.flock(held, fcntl.LOCK_EX)
+    held = make_held(unfinished, dir_fd=trees)
     try:
         os.fchdir(held)
         os.chroot(".")
@@ -94,6 +92,34 @@ def _make_safe(trees: int, name: str) -> None:
         os._exit(0)
 
 
+def make_held(name: str, *, dir_fd: int | None = None) -> int:
+    """Make a folder and lock it, which says that it is no rubbish; its descriptor.
+
+    Between the two a sweeper may take it for rubbish: then it is made again.
+    """
+    while True:
+        try:  # noqa: SIM105 - contextlib would cost every sandbox its import
+            os.mkdir(name, 0o755, dir_fd=dir_fd)
+        except FileExistsError:
+            pass  # a kept one
+        try:
+            held = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=dir_fd)
+        except FileNotFoundError:
+            continue
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if _is_still(held, name, dir_fd):
+            return held
+        os.close(held)
+
+
+def _is_still(held: int, name: str, dir_fd: int | None) -> bool:
+    """Whether an open folder is the one with that name."""
+    try:
+        return os.path.samestat(os.fstat(held), os.stat(name, dir_fd=dir_fd, follow_symlinks=False))
+    except FileNotFoundError:
+        return False
+
+
 def _sweep() -> None:
     """Remove what makers left that were killed."""
     for folder in (TREES, UPPERS):
@@ -106,7 +132,8 @@ def _sweep() -> None:
                 continue
             try:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                remove(f"{folder}/{name}")
+                if _is_still(held, f"{folder}/{name}", None):
+                    remove(f"{folder}/{name}")
             except BlockingIOError:
                 continue
             finally:
