@@ -64,7 +64,7 @@ def _make(place: Path, content: Content) -> None:
     if isinstance(content, bytes):
         place.write_bytes(content)
         if content.startswith(b"#!") or place.name == "program":
-            place.chmod(0o755)  # noqa: S103 - a program
+            place.chmod(0o755)
     elif isinstance(content, str):
         place.symlink_to(content)
     elif isinstance(content, Path):

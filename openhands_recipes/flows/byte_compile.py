@@ -36,10 +36,10 @@ def bytecode_key(part: str, *, python: str) -> Digest:
 def compile_command(python: str, *, owner: tuple[int, int] = (0, 0)) -> Command:
     """Runs the compiler inside; it reads `compile.python.bytecode.order_of` from standard input.
 
-    It fills the cores that dpkg, configuring beside it one process at a time, leaves free.
+    It lowers its own priority: dpkg, configuring beside it one process at a time, goes first.
     """
     return Command(
-        argv=("/usr/bin/nice", python, "-s", "-S", "-P", "-B", "-W", "ignore", "-c", program("byte_compile")),
+        argv=(python, "-s", "-S", "-P", "-B", "-W", "ignore", "-c", program("byte_compile")),
         environment=ENVIRONMENT,
         uid=owner[0],
         gid=owner[1],

@@ -62,6 +62,7 @@ def main() -> int:
         sys.stderr.write("PYTHONHASHSEED must be 0\n")
         return 2
     os.umask(0o022)
+    os.nice(10)  # dpkg may be configuring beside us, and is what the build waits for
     order = json.load(sys.stdin)
     running = 0
     for files in chunks(order["parts"]):

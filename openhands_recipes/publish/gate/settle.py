@@ -73,9 +73,9 @@ def _tolerate(findings: Sequence[Finding], case: Case) -> tuple[list[Finding], l
         rule = rule_of(found.code)
         tolerable = seen[key] <= budget.get(key, 0) and rule.skippable and rule.tolerable
         (tolerated if tolerable else left).append(found)
-    for (rule, path), count in sorted(budget.items()):
-        if path in touched and seen[rule, path] < count:
-            message = f"{rule} in '{path}' is tolerated {count} times and found {seen[rule, path]} times"
+    for (code, path), count in sorted(budget.items()):
+        if path in touched and seen[code, path] < count:
+            message = f"{code} in '{path}' is tolerated {count} times and found {seen[code, path]} times"
             left.append(
                 finding(Code.RATCHET_LOOSE, message, "recipes/ratchet.yaml", hint="lower or remove the entry")
             )

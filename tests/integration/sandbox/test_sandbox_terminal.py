@@ -156,12 +156,13 @@ def is_asleep(pids: list[int]) -> bool:
 def test_signals_go_to_the_command_where_they_are_meant_for_it(
     folder: Path, processes_with: Callable[[str], list[int]], number: signal.Signals, code: int
 ) -> None:
+    mark = f"{90 + number}.375"  # tells it from the other one, which may run at the same time
     process = subprocess.Popen(
-        [sys.executable, "-c", CODE, str(folder), "forward_signals", "sleep", "99.375"],
+        [sys.executable, "-c", CODE, str(folder), "forward_signals", "sleep", mark],
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
     )
-    wait_for(lambda: is_asleep(processes_with("99.375")))
+    wait_for(lambda: is_asleep(processes_with(mark)))
     process.send_signal(number)
     assert process.communicate(timeout=20)[0].decode().splitlines()[-1] == f"ended with {code}"
 
