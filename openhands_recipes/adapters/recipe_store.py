@@ -65,6 +65,10 @@ class FolderStore:
         self.here = here or Path.cwd()
         """Where paths in messages are relative to."""
 
+    def __getstate__(self) -> dict[str, object]:
+        """What a process that is not forked gets of it: folders, and no doors to other registries."""
+        return self.__dict__ | {"registries": None}
+
     def names(self) -> tuple[str, ...]:
         """Every recipe that can be asked for, project and library, sorted."""
         return tuple(sorted({*_folders(self.root / "recipes"), *_folders(self.library / "recipes")}))

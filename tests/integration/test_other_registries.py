@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ import pytest
 
 from openhands_recipes.adapters import openpgp
 from openhands_recipes.cli.platforms import host_platform
+from openhands_recipes.cli.settings import settings_from
+from openhands_recipes.cli.world import World
 from openhands_recipes.model.digest import digest_of
 from openhands_recipes.model.platform import DEBIAN_ARCHITECTURE
 from openhands_recipes.model.release_record import State
@@ -327,3 +330,10 @@ def test_the_index_keeps_what_others_need_and_verifies(exchange: Exchange) -> No
     assert not [path for path in info["stray"] if kept["digest"].removeprefix("sha256:") in path]
     (acme.site / "blobs" / kept["digest"][7:9] / kept["digest"][7:]).write_bytes(b"something else")
     acme.ohr("index", "verify", "--index", str(acme.site), expect=4)
+
+
+def test_recipes_travel_to_processes_that_are_not_forked(exchange: Exchange) -> None:
+    root, cache = exchange.ours.root, exchange.ours.folder / "cache"
+    store = World(settings_from(root=root, cache=cache, log_format="text", verbosity=-1, color="never")).store
+    there = pickle.loads(pickle.dumps(store))  # noqa: S301 - our own bytes
+    assert (there.names(), there.registries) == (store.names(), None)

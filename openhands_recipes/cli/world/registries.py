@@ -37,10 +37,6 @@ class IndexedRegistries:
     _newest: dict[tuple[str, str, str], OtherRelease] = field(default_factory=dict)
     _said: set[str] = field(default_factory=set)
 
-    def __getstate__(self) -> dict[str, object]:
-        """Doors do not travel to other processes, which are forked where there are many recipes."""
-        raise TypeError("registries are asked by the process that opened them")
-
     @property
     def own(self) -> str:
         """This registry's own name."""
