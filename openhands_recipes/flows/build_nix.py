@@ -117,7 +117,7 @@ def _contract_chain(library: Library, composed: Composed) -> Chain:
     if not count:
         raise UsageError(
             f"no module of recipe '{composed.name}' makes an account for the sandbox",
-            hint="extend one that does, as `base` does, or build with --pure",
+            hint="extend one that does, as `base` does",
         )
     levels: dict[str, LockedLevel] = {}
     for member in composed.lineage[:count]:

@@ -21,7 +21,7 @@ from openhands_recipes.ports import RecipeStore, StoredText
 
 KEY_RULES = 1
 """Raise it together with any rule of images over closures."""
-Shape = Literal["debian", "hybrid", "pure"]
+Shape = Literal["debian", "hybrid"]
 """From Debian alone; the contract from Debian and the tools from a closure; from a closure alone."""
 _RECORD = "closure-lineage"
 

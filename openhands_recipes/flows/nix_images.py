@@ -5,7 +5,6 @@ from __future__ import annotations
 from openhands_recipes.compile.nix.closure import read_closure
 from openhands_recipes.compile.nix.image import contract_levels
 from openhands_recipes.flows.build_nix import ClosureLevels, NixShop, build_hybrid
-from openhands_recipes.flows.build_pure import build_pure
 from openhands_recipes.flows.chain import Library
 from openhands_recipes.flows.fast_path import Built
 from openhands_recipes.flows.nix_closure import ClosureShop, have_closure
@@ -26,8 +25,6 @@ def build_from_nixpkgs(closures: ClosureShop, nix: NixShop, wanted: NixImage) ->
     known = nix_built_before(nix.shop, wanted)
     if known is not None:
         return known
-    if wanted.shape == "pure":
-        build_pure(wanted.name)
     library = Library.of(nix.shop.store)
     composed = library.composed(wanted.name)
     locked = have_closure(closures, library, wanted.name, wanted.platform)

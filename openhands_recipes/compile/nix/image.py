@@ -85,7 +85,7 @@ def created(last_modified: int) -> str:
 
 
 def nix_settings(composed: Composed, *, last_modified: int, closure: Digest, shape: str) -> ImageSettings:
-    """The settings of a recipe's image with a closure (`shape`: hybrid or pure)."""
+    """The settings of a recipe's image with a closure ; `shape` goes into a label."""
     settings = image_settings(composed, created=created(last_modified), lock=closure)
     labels = {**settings.labels, SOURCE: "nixpkgs", f"{LABEL}.shape": shape}
     return replace(settings, environment=_environment(settings.environment), labels=labels)

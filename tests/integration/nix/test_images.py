@@ -109,10 +109,6 @@ def test_without_a_closure_lock_the_way_to_one_is_told(project: Project) -> None
     assert "ohr lock --from nixpkgs node" in said
 
 
-def test_pure_without_nixpkgs_is_a_usage_error(project: Project) -> None:
-    assert "--from nixpkgs" in project.ohr("build", "base", "--pure", expect=2).stderr
-
-
 @pytest.fixture(scope="module")
 def broken(bench: NixBench, project: Project, tmp_path_factory: pytest.TempPathFactory) -> Ohr:
     """A store of its own with the closure in it, and no layer packed."""

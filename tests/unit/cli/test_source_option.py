@@ -1,25 +1,26 @@
-"""`--from` and `--pure` come to one kind of image."""
+"""`--from` says which kind of image a verb works on."""
 
 from __future__ import annotations
 
+import click
 import pytest
+from click.testing import CliRunner
 
-from openhands_recipes.cli.source_option import shape_of
-from openhands_recipes.errors import UsageError
-from openhands_recipes.flows.build_pure import build_pure
-
-
-def test_the_options_come_to_one_shape() -> None:
-    assert [shape_of(s, pure=p) for s, p in (("debian", False), ("nixpkgs", False), ("nixpkgs", True))] == [
-        "debian", "hybrid", "pure",
-    ]  # fmt: skip
+from openhands_recipes.cli.source_option import source_option
 
 
-def test_nothing_from_debian_does_not_go_with_debian() -> None:
-    with pytest.raises(UsageError, match="--from nixpkgs --pure"):
-        shape_of("debian", pure=True)
+@click.command()
+@source_option
+def verb(shape: str) -> None:
+    click.echo(shape)
 
 
-def test_an_image_without_debian_is_refused_with_the_reason() -> None:
-    with pytest.raises(UsageError, match="no sudo and no agent-server"):
-        build_pure("python")
+@pytest.mark.parametrize(
+    ("line", "shape"), [([], "debian"), (["--from", "debian"], "debian"), (["--from", "nixpkgs"], "hybrid")]
+)
+def test_the_source_comes_to_a_shape(line: list[str], shape: str) -> None:
+    assert CliRunner().invoke(verb, line).output == f"{shape}\n"
+
+
+def test_another_source_is_a_usage_error() -> None:
+    assert CliRunner().invoke(verb, ["--from", "guix"]).exit_code == 2

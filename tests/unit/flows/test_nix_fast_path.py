@@ -109,7 +109,7 @@ def test_debian_locks_above_the_contract_mean_nothing(shop: Any) -> None:
 
 def test_settings_shape_and_codec_make_other_images(shop: Any) -> None:
     remember(shop, WANTED, IMAGE, LINEAGE, contract=1)
-    assert nix_built_before(shop, WANTED._replace(shape="pure")) is None
+    assert nix_built_before(shop, WANTED._replace(shape="debian")) is None
     assert nix_built_before(shop, WANTED._replace(compression="gzip")) is None
     assert nix_built_before(shop, WANTED._replace(platform="linux/arm64")) is None
     shop.store.common["settings"] = b"other"
