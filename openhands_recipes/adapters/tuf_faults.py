@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from tuf.api import exceptions as tuf
 from tuf.api.serialization import DeserializationError
@@ -15,59 +16,59 @@ _NEWER_WANTED = re.compile(r"New (timestamp|snapshot) version|missing info for|E
 _MIRROR = "ask another mirror; if it persists, tell the registry's maintainers"
 
 
-def translated(error: Exception, *, where: str) -> RecipesError:  # noqa: PLR0911 - a table
+class _Fault(NamedTuple):
+    """How an error of python-tuf is told; `{told}` is what it said itself."""
+
+    kind: type[RecipesError]
+    message: str
+    code: str
+    hint: str = _MIRROR
+
+
+_FAULTS: dict[type[Exception], _Fault] = {
+    tuf.ExpiredMetadataError: _Fault(
+        VerificationError, "the index has expired: {told}", EXPIRED,
+        "its host serves an old copy, or nobody signs it any more; "
+        "to read it all the same: --index-as-of DATE",
+    ),
+    tuf.UnsignedMetadataError: _Fault(
+        VerificationError, "the index is not signed as it must be: {told}", UNSIGNED
+    ),
+    tuf.LengthOrHashMismatchError: _Fault(
+        VerificationError, "a file of the index is not the one that was signed: {told}", WRONG_BYTES
+    ),
+    tuf.DownloadLengthMismatchError: _Fault(
+        VerificationError, "the index's host sends more than was signed: {told}", ENDLESS
+    ),
+    tuf.SlowRetrievalError: _Fault(
+        DownloadError, "the index's host is too slow: {told}", SLOW, "try again, or another mirror"
+    ),
+    tuf.DownloadError: _Fault(
+        DownloadError, "the index cannot be reached: {told}", UNREACHABLE,
+        "look at the address; what was verified before can be read with --offline",
+    ),
+    DeserializationError: _Fault(VerificationError, "a file of the index is malformed", MALFORMED),
+}  # fmt: skip
+_LACKING = _Fault(VerificationError, "the index's host lacks a file that was signed: {told}", MISSING)
+
+
+def translated(error: Exception, *, where: str) -> RecipesError:
     """The error to raise for one of python-tuf's."""
     told = str(error)
     match error:
-        case tuf.ExpiredMetadataError():
-            return VerificationError(
-                f"the index has expired: {told}", where=where, code=EXPIRED,
-                hint="its host serves an old copy, or nobody signs it any more; "
-                "to read it all the same: --index-as-of DATE",
-            )  # fmt: skip
         case tuf.BadVersionNumberError():
             return _wrong_version(told, where)
-        case tuf.UnsignedMetadataError():
-            return VerificationError(
-                f"the index is not signed as it must be: {told}", where=where, hint=_MIRROR, code=UNSIGNED
-            )
-        case tuf.LengthOrHashMismatchError():
-            return VerificationError(
-                f"a file of the index is not the one that was signed: {told}",
-                where=where, hint=_MIRROR, code=WRONG_BYTES,
-            )  # fmt: skip
-        case tuf.DownloadLengthMismatchError():
-            return VerificationError(
-                f"the index's host sends more than was signed: {told}",
-                where=where,
-                hint=_MIRROR,
-                code=ENDLESS,
-            )
-        case tuf.SlowRetrievalError():
-            return DownloadError(
-                f"the index's host is too slow: {told}",
-                where=where,
-                hint="try again, or another mirror",
-                code=SLOW,
-            )
         case tuf.DownloadHTTPError() if "timestamp.json" not in told:
-            return VerificationError(
-                f"the index's host lacks a file that was signed: {told}",
-                where=where,
-                hint=_MIRROR,
-                code=MISSING,
-            )
-        case tuf.DownloadError():
-            cause = f": {error.__cause__}" if error.__cause__ else ""
-            return DownloadError(
-                f"the index cannot be reached: {told}{cause}", where=where, code=UNREACHABLE,
-                hint="look at the address; what was verified before can be read with --offline",
-            )  # fmt: skip
-        case DeserializationError():
-            return VerificationError(
-                "a file of the index is malformed", where=where, hint=_MIRROR, code=MALFORMED
-            )
-    return _unlike(told, where)
+            return _as(_LACKING, told, where)
+    fault = next((_FAULTS[kind] for kind in type(error).__mro__ if kind in _FAULTS), None)
+    if fault is None:
+        return _unlike(told, where)
+    cause = f": {error.__cause__}" if fault.code == UNREACHABLE and error.__cause__ else ""
+    return _as(fault, told + cause, where)
+
+
+def _as(fault: _Fault, told: str, where: str) -> RecipesError:
+    return fault.kind(fault.message.format(told=told), where=where, hint=fault.hint, code=fault.code)
 
 
 def _wrong_version(told: str, where: str) -> VerificationError:

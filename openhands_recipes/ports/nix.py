@@ -7,7 +7,7 @@ lock says, or from the place the machine names; its hash is checked against the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,6 +15,33 @@ from openhands_recipes.ports.talk import Stage
 
 if TYPE_CHECKING:  # pydantic takes 0.15 s to load, and `ohr run` needs none of it
     from openhands_recipes.model.nix import StorePath
+
+
+class NixWords(Protocol):
+    """What a Nix said while it worked, understood."""
+
+    @property
+    def errors(self) -> Sequence[str]:
+        """What Nix gave up for, in order."""
+
+    @property
+    def traces(self) -> Sequence[str]:
+        """The same with the way there."""
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What it went on in spite of."""
+
+    @property
+    def plain(self) -> Sequence[str]:
+        """Lines that are no log."""
+
+    @property
+    def output(self) -> Mapping[str, Sequence[str]]:
+        """The last lines of each builder, by derivation."""
+
+    def damage(self) -> str:
+        """What of the store is damaged."""
 
 
 class Nix(Protocol):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from openhands_recipes.errors import RecipesError
 from openhands_recipes.ports import Bind
+from openhands_recipes.ports.nix import NixWords
 
 if TYPE_CHECKING:
     from openhands_recipes.model.nix import StorePath
@@ -20,24 +21,8 @@ FLAKE = "{flake}"
 Damage = Literal["", "paths", "database"]
 
 
-class Log(Protocol):
-    """What Nix says while it works, understood."""
-
-    @property
-    def errors(self) -> Sequence[str]:
-        """What Nix gave up for, in order."""
-
-    @property
-    def traces(self) -> Sequence[str]:
-        """The same with the way there."""
-
-    @property
-    def warnings(self) -> Sequence[str]:
-        """What it went on in spite of."""
-
-    @property
-    def plain(self) -> Sequence[str]:
-        """Lines that are no log."""
+class Log(NixWords, Protocol):
+    """The same while it grows: progress, and what of the store is damaged."""
 
     @property
     def done(self) -> int:
@@ -50,10 +35,6 @@ class Log(Protocol):
     @property
     def note(self) -> str:
         """What is being done right now."""
-
-    @property
-    def output(self) -> Mapping[str, Sequence[str]]:
-        """The last lines of each builder."""
 
     def feed(self, line: bytes) -> None:
         """Take one more line."""

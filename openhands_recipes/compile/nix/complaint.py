@@ -9,8 +9,7 @@ from __future__ import annotations
 import enum
 import json
 import re
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 from pydantic import ValidationError
 
@@ -22,6 +21,7 @@ from openhands_recipes.errors import (
     VerificationError,
 )
 from openhands_recipes.model.nix import Thrown
+from openhands_recipes.ports.nix import NixWords
 
 
 class Code(enum.StrEnum):
@@ -36,33 +36,6 @@ class Code(enum.StrEnum):
     NO_NETWORK = "OHR116"
     EVALUATION = "OHR117"
     DAMAGED = "OHR118"
-
-
-class Said(Protocol):
-    """What of a log matters here."""
-
-    @property
-    def errors(self) -> Sequence[str]:
-        """What Nix gave up for, in order."""
-
-    @property
-    def traces(self) -> Sequence[str]:
-        """The same with the way there."""
-
-    @property
-    def warnings(self) -> Sequence[str]:
-        """What it went on in spite of."""
-
-    @property
-    def plain(self) -> Sequence[str]:
-        """Lines that are no log."""
-
-    @property
-    def output(self) -> Mapping[str, Sequence[str]]:
-        """The last lines of each builder, by derivation."""
-
-    def damage(self) -> str:
-        """What of the store is damaged."""
 
 
 _UNSIGNED = re.compile(
@@ -88,7 +61,7 @@ _THROWN = re.compile(r"ohr: (\{.*\})", re.DOTALL)
 _STORE = re.compile(r"/nix/store/[0-9a-z]{32}-")
 
 
-def failure(said: Said, exit_code: int) -> RecipesError | None:
+def failure(said: NixWords, exit_code: int) -> RecipesError | None:
     """The error behind a log and an exit code; None where all is well.
 
     A path that a binary cache offers without a trusted signature is an error even where Nix goes on.
@@ -115,7 +88,7 @@ def _verification(errors: str) -> RecipesError | None:
     )  # fmt: skip
 
 
-def _of_machine(said: Said, errors: str) -> RecipesError | None:
+def _of_machine(said: NixWords, errors: str) -> RecipesError | None:
     if _ROOM.search(errors):
         return OutsideError(
             "no room left for the store of Nix",
@@ -137,7 +110,7 @@ def _of_machine(said: Said, errors: str) -> RecipesError | None:
     return None
 
 
-def _of_work(said: Said, errors: str) -> RecipesError:
+def _of_work(said: NixWords, errors: str) -> RecipesError:
     messages = tuple(said.traces) or tuple(said.plain)
     if (found := _BUILD.search(errors) or _BUILT_NOT.search(errors)) is not None:
         return _build_failure(said, found, messages)
@@ -157,7 +130,7 @@ def _of_work(said: Said, errors: str) -> RecipesError:
     return NixError(f"Nix gave up: {_last(errors)}", messages=messages, code=Code.EVALUATION)
 
 
-def _build_failure(said: Said, found: re.Match[str], messages: tuple[str, ...]) -> NixError:
+def _build_failure(said: NixWords, found: re.Match[str], messages: tuple[str, ...]) -> NixError:
     name = _STORE.sub("", found["drv"]).removesuffix(".drv")
     code = found.groupdict().get("code")
     lines = [f"  {line}" for line in said.output.get(found["drv"], ())]
