@@ -7,6 +7,7 @@ statix, the third usual linter, is in no package registry.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -19,13 +20,23 @@ TOOLS = {"nixfmt": ("nixfmt_rs", "0.5.3"), "deadnix": ("deadnix", "1.3.1")}
 """Program -> crate and version."""
 
 
+LACKING = re.compile(
+    r"requires rustc [\w.]+ or newer|feature `edition\d+` is required|Could not resolve host: \S+"
+)
+
+
+def works(cargo: str) -> bool:
+    """Whether it is more than rustup's word for a toolchain that this user never chose."""
+    return subprocess.run([cargo, "--version"], capture_output=True, check=False).returncode == 0
+
+
 def tool(name: str, cache: Path) -> Path:
     crate, version = TOOLS[name]
     folder = cache / "crates" / f"{crate}-{version}"
     program = folder / "bin" / name
     cargo = shutil.which("cargo")
-    if cargo is None and not program.exists():
-        pytest.skip(f"this machine lacks cargo, to build {crate}")
+    if not program.exists() and (cargo is None or not works(cargo)):
+        pytest.skip(f"this machine lacks a working cargo, to build {crate}")
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):
         if not program.exists():
@@ -38,8 +49,9 @@ def tool(name: str, cache: Path) -> Path:
                 check=False,
             )
             shutil.rmtree(folder / "target", ignore_errors=True)
-            if done.returncode:
-                pytest.skip(f"this machine lacks what building {crate} needs: {done.stderr[-500:]}")
+            if lacking := LACKING.search(done.stderr):
+                pytest.skip(f"this machine lacks what building {crate} needs: {lacking.group()}")
+            assert done.returncode == 0, done.stderr
     return program
 
 

@@ -249,9 +249,9 @@ def test_a_base_of_another_version_is_refused() -> None:
     )
 
 
-def test_a_base_of_another_registry_is_not_available_offline() -> None:
+def test_a_base_of_another_registry_has_to_be_had_from_its_index() -> None:
     assert problem(example='extends: ["acme/python@^1"]\n').startswith(
-        "recipe 'example' extends 'acme/python' of another registry, which is not available offline\n"
+        "recipe 'example' extends 'acme/python' of another registry, which is not to be had here\n"
     )
 
 
