@@ -14,49 +14,46 @@ from openhands_recipes.flows.run import RunRequest, Streams, account_of, image_f
 from openhands_recipes.ports import Bind, BoxFile, BoxOptions
 
 if TYPE_CHECKING:
+    from openhands_recipes.cli.sandbox_options import SandboxChoice
     from openhands_recipes.cli.world import World
     from openhands_recipes.flows.nix_fast_path import Shape
 
 
 @dataclass(frozen=True)
 class SandboxRequest:
-    """The command line, as it stands."""
+    """What to run, of which image of a recipe."""
 
     name: str
     argv: tuple[str, ...]
-    network: bool
-    binds: tuple[str, ...]
-    ca_bundle: Path | None
-    workdir: str | None
-    environment: tuple[str, ...]
-    as_root: bool
+    sandbox: SandboxChoice
     shape: Shape
 
 
 def run_in_sandbox(world: World, request: SandboxRequest) -> None:
     """Run and leave with the command's exit code."""
+    wish = request.sandbox
     platform = this_platform()
     with world.about(request.name, platform=platform) as subject:
         image = have_image(world, request.name, platform=platform, shape=request.shape).image
         subject.version, subject.digest = image.version, image.digest
-    binds = tuple(_bind(text) for text in request.binds)
+    binds = tuple(_bind(text) for text in wish.binds)
     shop = world.workshop
     if any(bind.writable for bind in binds):
         shop = world.workshop_for_caller(*account_of(image))
-    variables = _variables(request.environment)
+    variables = _variables(wish.environment)
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     files: tuple[BoxFile, ...] = ()
     offered: dict[str, str] = {}
-    if request.network:
+    if wish.network:
         with image_files(shop, image) as read:
-            files, offered = world.network_offer(read, request.ca_bundle)
+            files, offered = world.network_offer(read, wish.ca_bundle)
     run_request = RunRequest(
         argv=request.argv,
-        options=BoxOptions(network=request.network, binds=binds, files=files, hostname=request.name),
+        options=BoxOptions(network=wish.network, binds=binds, files=files, hostname=request.name),
         environment={**offered, **variables, **_terminal_variables(terminal=terminal)},
-        workdir=request.workdir,
+        workdir=wish.workdir,
         terminal=terminal,
-        as_root=request.as_root,
+        as_root=wish.as_root,
     )
     streams = Streams(sys.stdout.buffer, sys.stderr.buffer, None if sys.stdin.isatty() else _stdin())
     done = run(shop, image, run_request, streams)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +10,7 @@ from openhands_recipes.cli.sandbox_options import sandbox_options
 from openhands_recipes.cli.source_option import source_option
 
 if TYPE_CHECKING:
+    from openhands_recipes.cli.sandbox_options import SandboxChoice
     from openhands_recipes.cli.world import World
     from openhands_recipes.flows.nix_fast_path import Shape
 
@@ -20,30 +20,15 @@ if TYPE_CHECKING:
 @source_option
 @sandbox_options
 @click.pass_obj
-def command(  # noqa: PLR0913 - one parameter an option
+def command(
     world: World,
     *,
     name: str,
-    network: bool,
-    binds: tuple[str, ...],
-    ca_bundle: Path | None,
-    workdir: str | None,
-    environment: tuple[str, ...],
-    as_root: bool,
+    sandbox: SandboxChoice,
     shape: Shape,
 ) -> None:
     """Open a login shell in a fresh sandbox of a recipe; leaving it throws the changes away."""
     from openhands_recipes.cli.sandbox_run import SandboxRequest, run_in_sandbox  # noqa: PLC0415 - start-up time
 
-    request = SandboxRequest(
-        name=world.store.name_of(name),
-        argv=("/bin/bash",),
-        network=network,
-        binds=binds,
-        ca_bundle=ca_bundle,
-        workdir=workdir,
-        environment=environment,
-        as_root=as_root,
-        shape=shape,
-    )
+    request = SandboxRequest(world.store.name_of(name), ("/bin/bash",), sandbox, shape)
     run_in_sandbox(world, request)
