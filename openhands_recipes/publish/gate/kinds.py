@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from openhands_recipes.model.composed import Composed
 from openhands_recipes.model.platform import PLATFORMS
 from openhands_recipes.model.recipe import LanguagePackages
+from openhands_recipes.publish.gate.case import Case, Side, TouchedRecipe
 from openhands_recipes.publish.gate.requests import requirement_name
 from openhands_recipes.publish.gate.rights import egress_of
 
@@ -45,6 +46,18 @@ class Difference(NamedTuple):
 
     kind: Kind
     text: str
+
+
+class NewVersion(NamedTuple):
+    """A recipe that gets another version, and what that changes for its users."""
+
+    recipe: TouchedRecipe
+    side: Side
+    """After the pull request."""
+    before: str
+    after: str
+    differences: tuple[Difference, ...]
+    """Gravest first."""
 
 
 def _packages(composed: Composed) -> dict[str, Any]:
@@ -124,6 +137,17 @@ def differences(before: Composed, after: Composed) -> tuple[Difference, ...]:
     """Everything in which two composed recipes differ, what matters most first."""
     found = [difference for aspect in TABLE for difference in _of(aspect, before, after)]
     return tuple(sorted(found, key=lambda d: (-d.kind, d.text)))
+
+
+def new_versions(case: Case) -> Iterator[NewVersion]:
+    """Every recipe whose version changes and that composes before and after."""
+    for recipe, side in case.present:
+        if recipe.sides is None or recipe.before is None:
+            continue
+        before, after = recipe.before.composed, side.composed
+        versions = recipe.sides[0].version, recipe.sides[1].version
+        if versions[0] != versions[1] and before is not None and after is not None:
+            yield NewVersion(recipe, side, *versions, differences(before, after))
 
 
 def _of(aspect: Aspect, before: Composed, after: Composed) -> Iterator[Difference]:

@@ -11,7 +11,7 @@ from semantic_version import Version
 from openhands_recipes.model.gate import Finding
 from openhands_recipes.model.recipe import Maintainer, Recipe
 from openhands_recipes.publish.gate.case import CHANGELOG, Case, TouchedRecipe
-from openhands_recipes.publish.gate.kinds import Kind, differences
+from openhands_recipes.publish.gate.kinds import Kind, new_versions
 from openhands_recipes.publish.gate.rules import Code, finding
 
 SHORTEST = 40
@@ -133,25 +133,15 @@ def _end_of(recipe: Recipe | None) -> date | None:
 
 def breaking_is_told(case: Case) -> Iterator[Finding]:
     """A change that breaks something for users stands in the recipe's changelog."""
-    for recipe, side in case.present:
-        if (
-            recipe.sides is None
-            or recipe.before is None
-            or recipe.before.composed is None
-            or side.composed is None
-        ):
-            continue
-        version = recipe.sides[1].version
-        if version == recipe.sides[0].version:
-            continue
-        found = differences(recipe.before.composed, side.composed)
+    for new in new_versions(case):
+        found, version, folder = new.differences, new.after, new.recipe.folder
         breaks = bool(found) and found[0].kind is Kind.MAJOR
-        breaks |= Version(version).major > Version(recipe.sides[0].version).major
-        if breaks and version not in {match["version"] for match in HEADING.finditer(side.changelog)}:
+        breaks |= Version(version).major > Version(new.before).major
+        if breaks and version not in {match["version"] for match in HEADING.finditer(new.side.changelog)}:
             reason = found[0].text if found else "the major number is raised"
             message = f"{version} breaks something ({reason}) and {CHANGELOG} has no heading for it"
-            hint = f"add '## {version}' to {recipe.folder}{CHANGELOG} and say what users must do"
-            yield finding(Code.NO_CHANGELOG, message, recipe.folder + CHANGELOG, hint=hint)
+            hint = f"add '## {version}' to {folder}{CHANGELOG} and say what users must do"
+            yield finding(Code.NO_CHANGELOG, message, folder + CHANGELOG, hint=hint)
 
 
 METADATA: tuple[Callable[[Case], Iterator[Finding]], ...] = (

@@ -8,7 +8,7 @@ from semantic_version import Version
 
 from openhands_recipes.model.gate import Finding
 from openhands_recipes.publish.gate.case import CLOSURE, Case, Side, TouchedRecipe
-from openhands_recipes.publish.gate.kinds import Kind, differences
+from openhands_recipes.publish.gate.kinds import Kind, new_versions
 from openhands_recipes.publish.gate.rules import Code, finding
 
 FIRST = frozenset({"0.0.1", "0.1.0", "1.0.0"})
@@ -63,26 +63,16 @@ def first_version(case: Case) -> Iterator[Finding]:
 
 def kind_matches(case: Case) -> Iterator[Finding]:
     """The version promises at least as much change as there is."""
-    for recipe, side in case.present:
-        if (
-            recipe.sides is None
-            or recipe.before is None
-            or recipe.before.composed is None
-            or side.composed is None
-        ):
-            continue
-        before, after = recipe.sides
-        if before.version == after.version:
-            continue
-        found = differences(recipe.before.composed, side.composed)
+    for new in new_versions(case):
+        found = new.differences
         needed = found[0].kind if found else Kind.NONE
-        if before.version.startswith("0.") and needed is Kind.MAJOR:
+        if new.before.startswith("0.") and needed is Kind.MAJOR:
             needed = Kind.MINOR  # semver 2.0.0, item 4: before 1.0.0 anything may change
-        if raised(before.version, after.version) < needed:
+        if raised(new.before, new.after) < needed:
             reasons = "; ".join(d.text for d in found[:SHOWN] if d.kind >= found[0].kind)
-            message = f"{before.version} -> {after.version} is too small a step: {reasons}"
+            message = f"{new.before} -> {new.after} is too small a step: {reasons}"
             hint = f"raise the {needed.word} number"
-            yield finding(Code.CHANGE_KIND, message, recipe.file, hint=hint)
+            yield finding(Code.CHANGE_KIND, message, new.recipe.file, hint=hint)
 
 
 def locked(case: Case) -> Iterator[Finding]:
