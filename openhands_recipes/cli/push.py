@@ -100,11 +100,7 @@ def _push(world: World, doors: PushDoors, name: str, address: RegistryAddress) -
         pushed = push(doors, name, to=address)
         subject.version, subject.digest = pushed.images[0].version, pushed.report.digest
         subject.platform = ",".join(image.platform for image in pushed.images)
-        subject.bytes = {
-            "uploaded": pushed.report.uploaded_bytes,
-            "mounted": pushed.report.mounted_bytes,
-            "present": pushed.report.present_bytes,
-        }
+        subject.bytes = pushed.report.bytes
     return pushed
 
 

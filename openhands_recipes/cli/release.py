@@ -120,11 +120,7 @@ def _release(
         subject.platform = ",".join(image.platform for image in found.images)
         released = release(doors, found, to=address)
         subject.digest = released.record.index
-        subject.bytes = {
-            "uploaded": released.report.uploaded_bytes,
-            "mounted": released.report.mounted_bytes,
-            "present": released.report.present_bytes,
-        }
+        subject.bytes = released.report.bytes
     return released
 
 

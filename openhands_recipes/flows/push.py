@@ -51,9 +51,7 @@ class Pushed:
             "reference": self.report.reference,
             "digest": self.report.digest,
             "platforms": {image.platform: image.digest for image in self.images},
-            "uploaded_bytes": self.report.uploaded_bytes,
-            "mounted_bytes": self.report.mounted_bytes,
-            "present_bytes": self.report.present_bytes,
+            **{f"{what}_bytes": size for what, size in self.report.bytes.items()},
             "requests": self.report.requests,
             "seconds": round(self.seconds, 3),
         }

@@ -67,9 +67,7 @@ class Released:
             "new": self.new,
             "reference": self.report.reference,
             "record": self.record.model_dump(mode="json", by_alias=True),
-            "uploaded_bytes": self.report.uploaded_bytes,
-            "mounted_bytes": self.report.mounted_bytes,
-            "present_bytes": self.report.present_bytes,
+            **{f"{what}_bytes": size for what, size in self.report.bytes.items()},
             "seconds": round(self.seconds, 3),
         }
 

@@ -70,6 +70,15 @@ class PushReport:
     present_bytes: int
     requests: int
 
+    @property
+    def bytes(self) -> dict[str, int]:
+        """What became of the blobs: the words that records and machine output use, and bytes."""
+        return {
+            "uploaded": self.uploaded_bytes,
+            "mounted": self.mounted_bytes,
+            "present": self.present_bytes,
+        }
+
 
 class Registry(Protocol):
     """An OCI registry (distribution-spec 1.1)."""
