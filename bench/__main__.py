@@ -17,6 +17,7 @@ from bench.harness import TREE, Bench, LackingError, say, table, write_report
 from bench.pack import pack, pack_files
 from bench.processes import FailedError
 from bench.push_noop import push_noop
+from bench.stored import stored_bytes
 from bench.workshop import Workshop
 
 BENCHES: dict[str, Callable[[Workshop], Bench]] = {
@@ -33,6 +34,7 @@ BENCHES: dict[str, Callable[[Workshop], Bench]] = {
     "build_again": builds.build_again,
     "push_noop": push_noop,
     "add_one": builds.add_one,
+    "stored_bytes": stored_bytes,
     "pack": pack,
     "pack_files": pack_files,
     "nix_cold": nix.nix_cold,
