@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.harness import Bench, Target
+from bench.harness import TREE, Bench, Target
 from bench.index_ledger import WORDS, GeneratedLedger
 from bench.index_site import CHANGED, RECIPES, VERSIONS, Counted, MadeIndex, made_index, served
 from bench.processes import run
@@ -136,8 +136,8 @@ def _resolved(
     cache = Path(tempfile.mkdtemp(dir=shop.folder))
     with served(made.folder / "index") as counted:
         command = [
-            sys.executable, "-c", RESOLVE, "--root", str(shop.folder), "--cache", str(cache), "info", name,
-            "--index", counted.url, "--index-root", str(made.root), "--format", "json",
+            sys.executable, "-c", RESOLVE, "--root", str(_believing(shop, made, counted.url)),
+            "--cache", str(cache), "info", name, "--format", "json",
         ]  # fmt: skip
         if warm:
             run(command)
@@ -148,3 +148,14 @@ def _resolved(
     assert json.loads(document)["name"] == name  # noqa: S101 - it did resolve
     facts["requests"] = len(counted.requests)
     return counted, int(peak) / 1024
+
+
+def _believing(shop: Workshop, made: MadeIndex, url: str) -> Path:
+    """A registry whose settings name the index, as people have it."""
+    root = shop.folder / "believing"
+    recipes = root / "recipes"
+    recipes.mkdir(parents=True, exist_ok=True)
+    settings = (TREE / "recipes" / "registry.yaml").read_text()
+    (recipes / "registry.yaml").write_text(f"{settings}\nindex: {{url: '{url}', root: root.json}}\n")
+    shutil.copy(made.root, recipes / "root.json")
+    return root

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from openhands_recipes.adapters.released_texts import ReleasedTexts
     from openhands_recipes.adapters.tuf_repository import TufRepository
     from openhands_recipes.cli.index_options import IndexChoice
+    from openhands_recipes.compile.recipe.trust import IndexTrust, RegistryTrust
     from openhands_recipes.flows.index import Verify
     from openhands_recipes.model.reference import RegistryAddress
     from openhands_recipes.model.release_record import ReleaseRecord, StateChange
-    from openhands_recipes.model.settings import Settings, TrustedIndex
+    from openhands_recipes.model.settings import Settings
     from openhands_recipes.ports import SignedChange
     from openhands_recipes.ports.image_source import ImageSource
     from openhands_recipes.ports.index_site import IndexReader
@@ -88,21 +89,26 @@ class IndexDoors(ReleaseDoors):
 
         return verified
 
-    def trusted_index(self, choice: IndexChoice) -> TrustedIndex | None:
+    def trusted_index(self, choice: IndexChoice) -> IndexTrust | None:
         """What the settings say of the chosen registry's index.
 
         Raises:
             UsageError: they know no such registry.
         """
-        if not choice.registry or choice.registry == self.registry_settings.name:
-            return self.registry_settings.index
-        known = self.registry_settings.registries
-        if choice.registry not in known:
+        try:
+            return self._trust.of(choice.registry)
+        except KeyError:
             raise UsageError(
                 f"registry.yaml knows no registry '{choice.registry}'", code=NO_INDEX,
                 hint="add it below `registries:` with the url and the trusted root of its index",
-            )  # fmt: skip
-        return known[choice.registry]
+            ) from None  # fmt: skip
+
+    @cached_property
+    def _trust(self) -> RegistryTrust:
+        from openhands_recipes.compile.recipe.trust import parse_trust
+
+        stored = self.store.settings()
+        return parse_trust(stored.content, file=stored.file)
 
     @contextmanager
     def index_reader(self, choice: IndexChoice) -> Iterator[IndexReader]:
@@ -214,7 +220,7 @@ class IndexDoors(ReleaseDoors):
         folder = own if (own / "registry.yaml").exists() else built_in_library() / "recipes"
         return folder / name
 
-    def _trusted_root(self, choice: IndexChoice, trusted: TrustedIndex | None) -> bytes:
+    def _trusted_root(self, choice: IndexChoice, trusted: IndexTrust | None) -> bytes:
         path = choice.root or (self.settings_file(trusted.root) if trusted else None)
         if path is None:
             raise UsageError(

@@ -13,7 +13,7 @@ import yaml
 
 from openhands_recipes.compile.recipe.events import FORBIDDEN
 from openhands_recipes.compile.recipe.ranges import intersection
-from openhands_recipes.compile.recipe.shape import is_not_text
+from openhands_recipes.compile.recipe.scalars import is_not_text
 from openhands_recipes.model.composed import Composed, Origin, RequestedPackage
 from openhands_recipes.model.recipe import Recipe
 

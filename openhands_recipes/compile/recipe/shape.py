@@ -17,13 +17,8 @@ from pydantic import BaseModel
 
 from openhands_recipes.compile.recipe.events import Mapping, Node, Scalar, Sequence
 from openhands_recipes.compile.recipe.faults import Code, did_you_mean
+from openhands_recipes.compile.recipe.scalars import NULL, NUMBER, TRUTH, is_not_text
 
-NULL = re.compile(r"null|Null|NULL|~|")
-TRUTH = re.compile(r"true|True|TRUE|false|False|FALSE")
-NUMBER = re.compile(
-    r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"
-    r"|[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
-)
 WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 
 
@@ -293,14 +288,3 @@ def path_text(path: tuple[str | int, ...]) -> str:
         else:
             out += f".{part}" if out else part
     return out
-
-
-def is_not_text(text: str) -> bool:
-    """Whether YAML 1.2 reads a plain scalar as null, a boolean or a number."""
-    first = text[:1]
-    if first not in _SUSPECT:
-        return False
-    return bool(NUMBER.fullmatch(text) or TRUTH.fullmatch(text) or NULL.fullmatch(text))
-
-
-_SUSPECT = frozenset("0123456789+-.~nNtTfF") | {""}
