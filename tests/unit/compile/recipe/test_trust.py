@@ -20,7 +20,7 @@ LONG = "a" * 180
 RIGHT = [
     "",
     "index: {url: https://index.example.com, root: trust/root.json}\n",
-    "index:\n  url: ../site\n  root: 'root.json'\n  keys: [a.pub, b/c.pub]\n  images: [127.0.0.1:5000/team]\n",
+    "index: {url: ../site, root: 'root.json', keys: [a.pub, b/c.pub], images: ['127.0.0.1:5000/team']}\n",
     "registries:\n  acme: {url: https://acme.example.com, root: acme.json}\n",
     f"index: {{url: 'https://{LONG}.example.com/{LONG}', root: root.json}}\n",
     "index: {url: oci://registry.example.com/team/index, root: root.json, keys: []}\n",
@@ -41,6 +41,13 @@ WRONG = [
     "registries: [acme]\n",
     "index: [\n",
 ]
+DOCUMENTS = [
+    *(SETTINGS + more for more in WRONG),
+    SETTINGS.replace("schema: 1", "schema: 2"),
+    SETTINGS.replace("name: openhands", "name: 1"),
+    "",
+    "[]",
+]
 
 
 @pytest.mark.parametrize("more", RIGHT)
@@ -55,8 +62,7 @@ def test_it_reads_what_the_models_read(more: str) -> None:
         assert (ours and vars(ours)) == (theirs and theirs.model_dump())
 
 
-@pytest.mark.parametrize("content", [*(SETTINGS + more for more in WRONG), SETTINGS.replace("schema: 1", "schema: 2"),
-                                     SETTINGS.replace("name: openhands", "name: 1"), "", "[]"])  # fmt: skip
+@pytest.mark.parametrize("content", DOCUMENTS)
 def test_it_refuses_with_the_words_of_the_models(content: str) -> None:
     with pytest.raises(InvalidRecipeError) as expected:
         parse_settings(content.encode(), file=FILE)
