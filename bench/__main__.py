@@ -30,6 +30,7 @@ BENCHES: dict[str, Callable[[Workshop], Bench]] = {
     "index_again": index_numbers.index_again,
     "index_memory": index_numbers.index_memory,
     "index_search": index_numbers.index_search,
+    "index_search_cached": index_numbers.index_search_cached,
     "build_cold": builds.build_cold,
     "build_again": builds.build_again,
     "push_noop": push_noop,
