@@ -26,6 +26,7 @@ _ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "XDG_CACHE_HOME": "/nix/var/cache",
     "TMPDIR": "/tmp",  # noqa: S108 - the sandbox's own
+    "PYTHONDONTWRITEBYTECODE": "1",  # root inside could write beside the modules, into the store
 }
 _LIMITS = Limits(processes=32768, open_files=1 << 20)
 """Compilers run in here: only a runaway is stopped."""

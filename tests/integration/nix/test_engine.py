@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from openhands_recipes.adapters.nix.calls import FLAKE
 from openhands_recipes.errors import NixError, OutsideError, UsageError, VerificationError
 from openhands_recipes.ports import Nix
 from tests.fakes import CountingStage
 from tests.integration.nix.bench import SHARED, SYSTEM, TREE, NixBench, small_flake
+from tests.integration.nix.flakes import own_flake, packages
 
 DEFAULT = f"packages.{SYSTEM}.default"
 APP = (
@@ -157,6 +159,39 @@ def test_an_altered_tree_is_found(scratch: NixBench, tmp_path: Path) -> None:
         scratch.nix.verify([path])
     assert path in caught.value.message
     scratch.nix.verify([path])
+
+
+def test_a_stray_folder_in_a_tree_is_found_and_removed(scratch: NixBench, tmp_path: Path) -> None:
+    path = scratch.nix.build(small_flake(tmp_path / "flake", APP), DEFAULT)
+    folder = scratch.nix.folder(path)
+    stray = folder / "bin" / "__pycache__"
+    for place in (folder, folder / "bin"):
+        place.chmod(0o755)
+    stray.mkdir()
+    (stray / "app.cpython-313.pyc").write_bytes(b"compiled")
+    for place in (stray, *stray.iterdir()):  # as if written inside
+        os.chown(place, folder.stat().st_uid, folder.stat().st_gid)
+    with pytest.raises(VerificationError):
+        scratch.nix.verify([path])
+    assert not (scratch.nix.folder(path) / "bin" / "__pycache__").exists()
+    scratch.nix.verify([path])
+
+
+def test_python_run_by_nix_writes_no_bytecode_into_the_store(
+    bench: NixBench, nix: Nix, tmp_path: Path
+) -> None:
+    library = nix.build(
+        small_flake(
+            tmp_path / "library", 'default = mk "module" "b mkdir $out; echo x = 42 > $out/unseen.py";'
+        ),
+        DEFAULT,
+    )
+    flake = own_flake(bench, tmp_path / "flake", packages=packages("python313"))
+    script = f"import sys; sys.path.insert(0, '{library}'); import unseen; print(unseen.x)"
+    run = ("run", "--no-update-lock-file", f"{FLAKE}#default", "--", "python3", "-c", script)
+    assert nix.run(run, flake=flake).strip() == "42"
+    assert [file.name for file in nix.folder(library).iterdir()] == ["unseen.py"]
+    nix.verify([library])
 
 
 KILLED = """
