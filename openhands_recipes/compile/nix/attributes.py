@@ -16,6 +16,8 @@ from openhands_recipes.model.package import PackageTable
 
 LANGUAGES = ("python", "node")
 """Registry names of the packages that language sections imply."""
+_GIVE_WAY = frozenset({"clang"})
+"""Packages that come after all others: of two that bring a file the first wins, and `cc` is to be GCC's."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def attribute_faults(composed: Composed, table: PackageTable) -> list[Fault]:
 
 
 def attributes_of(composed: Composed, table: PackageTable) -> Attributes:
-    """Every package by its attributes, sorted by name; the interpreters of language sections apart.
+    """Every package by its attributes, sorted by name, Clang last; the interpreters of languages apart.
 
     Raises:
         ResolutionError: packages that are unknown, or that nixpkgs lacks in the versions asked for; all.
@@ -63,5 +65,6 @@ def attributes_of(composed: Composed, table: PackageTable) -> Attributes:
             omitted.append(OmittedThing(kind="package", name=chosen.name, reason=chosen.omitted))
         else:
             packages |= {(chosen.name, attribute) for attribute in chosen.names}
-    listed = tuple(FlakePackage(name=name, attribute=attribute) for name, attribute in sorted(packages))
+    in_order = sorted(packages, key=lambda package: (package[0] in _GIVE_WAY, package))
+    listed = tuple(FlakePackage(name=name, attribute=attribute) for name, attribute in in_order)
     return Attributes(listed, interpreters, tuple(omitted))

@@ -49,6 +49,11 @@ streams."12" = { debian = ["gcc-12"], nixpkgs = { unavailable = "too old" } }
 streams."14" = { debian = ["gcc-14"], nixpkgs = ["gcc14"] }
 streams."15" = { debian = { unavailable = "too new" }, nixpkgs = ["gcc15"] }
 
+[clang]
+summary = "Another compiler"
+debian = ["clang"]
+nixpkgs = ["clang"]
+
 [python]
 summary = "Python"
 default = "3.13"
@@ -91,6 +96,11 @@ def left_out(data: FlakeData, kind: str) -> dict[str, str]:
 
 
 # --- packages ------------------------------------------------------------------------------------------
+
+
+def test_clang_comes_after_gcc_whose_cc_is_to_win() -> None:
+    data = data_of('packages: [clang, {name: gcc, version: ">=15"}, xvfb]\n')
+    assert [package.name for package in data.packages] == ["gcc", "xvfb", "xvfb", "clang"]
 
 
 def test_packages_are_attributes_sorted_by_name() -> None:
