@@ -18,7 +18,7 @@ from openhands_recipes.compile.pin import (
 )
 from openhands_recipes.compile.recipe.compose import compose
 from openhands_recipes.compile.recipe.faults import error_of
-from openhands_recipes.compile.recipe.foreign import bases_here
+from openhands_recipes.compile.recipe.foreign import bases_here, local_lineage
 from openhands_recipes.compile.recipe.packages import parse_package_table, refusals, resolve_packages
 from openhands_recipes.compile.recipe.parse import ParsedRecipe, parse
 from openhands_recipes.compile.recipe.settings import parse_settings
@@ -82,7 +82,8 @@ class Library:
         if name not in self._foreign:
             self._load(name)
             levels: ForeignLevels = {}
-            if any("/" in base for parsed in self.parsed.values() for base in parsed.recipe.extends):
+            ours = local_lineage(name, self.parsed)
+            if any("/" in base for member in ours for base in self.parsed[member].recipe.extends):
                 from openhands_recipes.flows.foreign import Choosing, foreign_levels  # noqa: PLC0415 - rare
 
                 levels = foreign_levels(self.store, name, self.parsed, self.choosing or Choosing())

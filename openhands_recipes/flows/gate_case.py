@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from openhands_recipes.flows.gate_dependants import find_company
@@ -15,6 +15,7 @@ from openhands_recipes.model.gate import EXECUTABLE, REGULAR, Change, Finding, S
 from openhands_recipes.model.gate_states import KnownState
 from openhands_recipes.ports import Progress, RecipeStore
 from openhands_recipes.ports.history import Dependants, History, States
+from openhands_recipes.ports.registries import OtherRegistries
 from openhands_recipes.publish.gate.case import LOCKED, RECIPE, Case, Side, TouchedFile, TouchedRecipe
 
 NAME = re.compile(forms.NAME)
@@ -34,6 +35,8 @@ class Gatehouse:
     progress: Progress
     library: RecipeStore | None = None
     """Recipes that come with the toolkit, where the repository does not hold them itself."""
+    registries: Callable[[CommitStore], OtherRegistries] | None = None
+    """Other registries, as a commit trusts them."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ def read_case(doors: Gatehouse, base: str, head: str, moment: Moment) -> Reading
     files = _files(doors.history, doors.history.changes(fork, head))
     base_store = CommitStore(doors.history, base, library=doors.library)
     laid_over = {file.path: file.content for file in files}
-    merged = CommitStore(doors.history, base, laid_over=laid_over, library=doors.library)
+    others = base_store.registries = doors.registries(base_store) if doors.registries else None
+    merged = CommitStore(doors.history, base, laid_over=laid_over, library=doors.library, registries=others)
     statutes = read_statutes(base_store, merged, frozenset(laid_over))
     before = Shelf.of(base_store)
     after = before.with_changes(merged, laid_over)

@@ -16,7 +16,13 @@ from openhands_recipes.compile.pin import (
 )
 from openhands_recipes.compile.recipe.faults import Fault
 from openhands_recipes.compile.recipe.packages import package_faults
-from openhands_recipes.errors import InvalidRecipeError, RecipesError, ResolutionError, StaleLockError
+from openhands_recipes.errors import (
+    DownloadError,
+    InvalidRecipeError,
+    RecipesError,
+    ResolutionError,
+    StaleLockError,
+)
 from openhands_recipes.flows.chain import Library
 from openhands_recipes.flows.gate_store import SETTINGS, TABLE, CommitStore
 from openhands_recipes.model.composed import Composed
@@ -24,6 +30,7 @@ from openhands_recipes.model.gate import Finding
 from openhands_recipes.model.lock import Lock
 from openhands_recipes.model.recipe import Recipe
 from openhands_recipes.publish.gate.case import CHANGELOG, FLAKE, LockFacts, Side
+from openhands_recipes.publish.gate.rules import Code, finding
 
 V = TypeVar("V")
 UNREADABLE = "OHR070"
@@ -96,11 +103,14 @@ class Shelf:
     def faults(self, name: str) -> tuple[Finding, ...]:
         """What is wrong with a recipe; all of it, when anything is."""
         _, found = self.outcome(name)
-        if not found or found[0].code == UNREADABLE:
+        if not found or found[0].code in {UNREADABLE, Code.NOT_ASKED}:
             return found
         from openhands_recipes.flows.check import check  # noqa: PLC0415 - a good recipe does not need it
 
-        return tuple(as_finding(fault) for fault in check(self.store, [name]).faults) or found
+        try:
+            return tuple(as_finding(fault) for fault in check(self.store, [name]).faults) or found
+        except DownloadError:
+            return found
 
     def outcome(self, name: str) -> tuple[Composed | None, tuple[Finding, ...]]:
         """A recipe with everything it extends, and what is wrong: the first things, if it is broken."""
@@ -110,6 +120,8 @@ class Shelf:
         except (InvalidRecipeError, ResolutionError) as error:
             faults = tuple(as_finding(fault) for fault in error.faults if isinstance(fault, Fault))
             return None, faults or (_unreadable(error),)
+        except DownloadError as error:
+            return None, (_not_asked(name, error),)
         return composed, tuple(as_finding(fault) for fault in found)
 
     def forget(self, name: str) -> None:
@@ -195,7 +207,7 @@ class Shelf:
     def _parents(self, composed: Composed) -> Mapping[str, Lock]:
         found = {}
         for parent in composed.lineage[:-1]:
-            lock = self.plain_lock(parent).lock
+            lock = self.lock_within(composed.name, parent)
             if lock is not None:
                 found[parent] = lock
         return found
@@ -203,17 +215,33 @@ class Shelf:
     def _staleness(self, lock: Lock, composed: Composed, file: str) -> tuple[str, str | None]:
         """Why a lock does not belong to its recipe and parents any more."""
         try:
-            parents = [self._level(parent) for parent in composed.lineage[:-1]]
+            parents = [self._level(parent, composed.name) for parent in composed.lineage[:-1]]
             check_fresh(
                 lock, inputs=self.library.inputs(composed), parents=parents, rules=current_rules(), file=file
             )
+            self._check_pins(composed, file)
         except StaleLockError as error:
             return error.message, error.hint
         except RecipesError:
             return "", None  # a fault of the recipe, told as such
         return "", None
 
-    def _level(self, name: str) -> LockedLevel:
+    def lock_within(self, name: str, member: str) -> Lock | None:
+        """The lock of a member of a recipe's lineage; one of another registry comes with its lock."""
+        if "/" not in member:
+            return self.plain_lock(member).lock
+        return self.library.foreign(name)[member].lock
+
+    def _check_pins(self, composed: Composed, file: str) -> None:
+        stored, foreign = self.store.lock(composed.name), self.library.foreign(composed.name)
+        if foreign and stored is not None:
+            from openhands_recipes.flows.foreign import check_pins  # noqa: PLC0415 - rare
+
+            check_pins(stored.content, composed.lineage, foreign, file=file)
+
+    def _level(self, name: str, within: str) -> LockedLevel:
+        if "/" in name:
+            return self.library.locked(name, {}, within=within)
         stored, lock = self.store.lock(name), self.lock(name)
         if stored is None or lock is None:
             raise StaleLockError(f"recipe '{name}' was never locked", hint=f"run `ohr lock {name}`")
@@ -234,6 +262,12 @@ def as_finding(fault: Fault) -> Finding:
         column=fault.column,
         hint=fault.hint,
     )
+
+
+def _not_asked(name: str, error: RecipesError) -> Finding:
+    """A recipe that builds on another registry, which nobody could ask."""
+    message = f"'{name}' was not judged: another registry could not be asked: {error.message}"
+    return finding(Code.NOT_ASKED, message, f"recipes/{name}/recipe.yaml", hint="judge again later")
 
 
 def _unreadable(error: RecipesError) -> Finding:

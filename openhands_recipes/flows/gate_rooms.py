@@ -171,7 +171,9 @@ class Bench:
     def _bill(self, name: str, image: Image | None) -> tuple[str, ...]:
         """What is wrong with the bill of materials; what was not built is told by a digest of its name."""
         composed, lock = self._composed(name), self._lock(name)
-        locks = [found for member in composed.lineage if (found := self.reading.after.lock(member))]
+        locks = [
+            found for member in composed.lineage if (found := self.reading.after.lock_within(name, member))
+        ]
         manifests = {image.platform: image.digest} if image else dict(_stand_ins(name, lock))
         index = digest_of(index_of((image,), annotations={}) if image else name.encode())
         inside_of = {

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from openhands_recipes.errors import InvalidRecipeError, UsageError
 from openhands_recipes.ports import RecipeStore, StoredText
 from openhands_recipes.ports.history import History
+from openhands_recipes.ports.registries import OtherRegistries
 
 RECIPES, RECIPE, LOCK, CLOSURE = "recipes", "recipe.yaml", "recipe.lock.json", "recipe.closure.json"
 SETTINGS, TABLE = "recipes/registry.yaml", "nixlib/packages.toml"
@@ -18,7 +19,8 @@ SETTINGS, TABLE = "recipes/registry.yaml", "nixlib/packages.toml"
 class CommitStore:
     """The recipes of a commit; `laid_over` holds changed files by path, None for removed ones.
 
-    Recipes that neither has are looked for in `library`, if there is one.
+    Recipes that neither has are looked for in `library`, if there is one. `registries` are asked for modules
+    of other registries; one that is handed on to a merged tree is still that of its base.
     """
 
     def __init__(
@@ -28,13 +30,14 @@ class CommitStore:
         *,
         laid_over: Mapping[str, bytes | None] | None = None,
         library: RecipeStore | None = None,
+        registries: OtherRegistries | None = None,
     ) -> None:
         self._history = history
         self._commit = commit
         self._laid_over = laid_over or {}
         self._library = library
         self._read: dict[str, bytes | None] = {}
-        self.registries: None = None
+        self.registries = registries
 
     def file(self, path: str) -> bytes | None:
         """A file of the merged tree."""

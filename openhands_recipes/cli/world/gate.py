@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from openhands_recipes.cli.world.release import ReleaseDoors
+from openhands_recipes.cli.world.index import IndexDoors
 
 if TYPE_CHECKING:
     from openhands_recipes import ports
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from openhands_recipes.flows.gate import Repair
     from openhands_recipes.flows.gate_case import Gatehouse
     from openhands_recipes.flows.gate_online import Sources
+    from openhands_recipes.flows.gate_store import CommitStore
     from openhands_recipes.ports.history import States
+    from openhands_recipes.ports.registries import OtherRegistries
 
 
-class GateDoors(ReleaseDoors):
+class GateDoors(IndexDoors):
     """History, the index of dependants, and the sources asked anew."""
 
     @cached_property
@@ -38,7 +40,14 @@ class GateDoors(ReleaseDoors):
         index = DependantsFile(
             self.cache.folder("gate"), self.history, bases_in=bases_in, progress=self.progress
         )
-        return Gatehouse(self.history, index, states, self.progress, self._library)
+        return Gatehouse(self.history, index, states, self.progress, self._library, self._registries)
+
+    def _registries(self, base: CommitStore) -> OtherRegistries:
+        """Other registries, as a base commit trusts them."""
+        from openhands_recipes.cli.world.gate_registries import AskedRegistries, TrustedByBase
+
+        trusted = TrustedByBase(base, self.index_reader, self.cache.folder("gate", "roots"))
+        return AskedRegistries(trusted.settings, trusted.index, lambda: self.blobs, self.say)
 
     def ledger_states(self, place: str) -> States:
         """What a ledger says of versions."""

@@ -32,6 +32,9 @@ def dependants_compose(case: Case) -> Iterator[Finding]:
         if told[dependant.via] > TOLD:
             continue
         first = dependant.faults[0]
+        if first.code == Code.NOT_ASKED:
+            yield first
+            continue
         message = f"'{dependant.name}' breaks with this: {first.message}"
         hint = f"change 'recipes/{dependant.via}' so that it keeps fitting, or widen the range there first"
         yield finding(Code.DEPENDANT_BREAKS, message, first.file, line=first.line, hint=hint)

@@ -83,6 +83,7 @@ class Code(enum.StrEnum):
     YANKED_BASE = "OHR304"
     BLOCKED_BASE = "OHR305"
     DEPRECATED_BASE = "OHR306"
+    NOT_ASKED = "OHR307"
     TWO_RESULTS = "OHR310"
     NOT_BUILT = "OHR311"
     GROWS = "OHR312"
@@ -207,6 +208,9 @@ RULES: dict[Code, Rule] = {
     Code.YANKED_BASE: Rule("F", "error", "Builds on a yanked release"),
     Code.BLOCKED_BASE: Rule("F", "error", "Builds on a blocked release", skippable=False),
     Code.DEPRECATED_BASE: Rule("F", "warning", "Builds on a deprecated release"),
+    Code.NOT_ASKED: Rule(
+        "F", "human", "Another registry could not be asked", skippable=False, tolerable=False
+    ),
     Code.TWO_RESULTS: Rule("G", "error", "Built twice, two results", skippable=False),
     Code.NOT_BUILT: Rule("G", "error", "It cannot be built"),
     Code.GROWS: Rule("G", "human", "The image grows a lot"),
