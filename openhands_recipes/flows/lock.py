@@ -104,14 +104,17 @@ class _Locker:
         if "/" in name:
             self._levels[name] = self.library.locked(name, self._levels, within=self._whole)
             return
-        reason = self._reason(name)
+        reason, old = self._reason(name), self._old(name)
         if reason is None:
-            self._levels[name] = self.library.locked(name, self._levels, within=self._whole)
-            stored = self._shop.store.lock(name)
-            self.reports[name] = LockReport(name, stored.file if stored else "", False, (), "up to date")
-            return
-        old = self._old(name)
-        new = self._make(name, old)
+            self._levels[name] = level = self.library.locked(name, self._levels, within=self._whole)
+            if level.lock.version == level.composed.version:
+                stored = self._shop.store.lock(name)
+                self.reports[name] = LockReport(name, stored.file if stored else "", False, (), "up to date")
+                return
+            reason = f"the recipe is {level.composed.version} now"
+            new = level.lock.model_copy(update={"version": level.composed.version})
+        else:
+            new = self._make(name, old)
         content = write_lock(new)
         stored = self._shop.store.lock(name)
         changed = stored is None or stored.content != content

@@ -210,6 +210,23 @@ def test_a_recipe_that_was_never_locked_says_how_to(ohr: Ohr) -> None:
     assert "hint: run `ohr lock fresh`" in failed.stderr
 
 
+def test_a_new_version_alone_is_written_into_the_lock_and_asks_no_mirror(
+    ohr: Ohr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_recipe(ohr, "bumped", extends="base", packages="tree")
+    ohr("lock", "bumped")
+    recipe, lock = (ohr.root / "recipes" / "bumped" / name for name in ("recipe.yaml", "recipe.lock.json"))
+    before = lock.read_text()
+    recipe.write_text(recipe.read_text().replace("version: 1.0.0", "version: 1.0.1"))
+    monkeypatch.setenv("OHR_DEBIAN_MIRROR", "http://127.0.0.1:9/nothing")
+    said = ohr("lock", "bumped").stdout
+    assert "bumped: 0 added, 0 changed, 0 removed" in said
+    after = lock.read_text()
+    assert after == before.replace('"version": "1.0.0"\n}', '"version": "1.0.1"\n}')
+    assert after != before
+    assert "up to date" in ohr("lock", "bumped").stdout
+
+
 def test_locking_twice_changes_nothing(ohr: Ohr) -> None:
     write_recipe(ohr, "twice", extends="base", packages="tree")
     ohr("lock", "twice")
