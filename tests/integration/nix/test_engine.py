@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -180,16 +181,13 @@ def test_a_stray_folder_in_a_tree_is_found_and_removed(scratch: NixBench, tmp_pa
 def test_python_run_by_nix_writes_no_bytecode_into_the_store(
     bench: NixBench, nix: Nix, tmp_path: Path
 ) -> None:
-    library = nix.build(
-        small_flake(
-            tmp_path / "library", 'default = mk "module" "b mkdir $out; echo x = 42 > $out/unseen.py";'
-        ),
-        DEFAULT,
-    )
+    number = secrets.randbits(64)  # a path no run before this one can have left anything in
+    module = f'default = mk "module" "b mkdir $out; echo x = {number} > $out/unseen.py";'
+    library = nix.build(small_flake(tmp_path / "library", module), DEFAULT)
     flake = own_flake(bench, tmp_path / "flake", packages=packages("python313"))
     script = f"import sys; sys.path.insert(0, '{library}'); import unseen; print(unseen.x)"
     run = ("run", "--no-update-lock-file", f"{FLAKE}#default", "--", "python3", "-c", script)
-    assert nix.run(run, flake=flake).strip() == "42"
+    assert nix.run(run, flake=flake).strip() == str(number)
     assert [file.name for file in nix.folder(library).iterdir()] == ["unseen.py"]
     nix.verify([library])
 
