@@ -285,6 +285,32 @@ def test_another_size_than_was_sent_is_never_accepted(scene: Scene) -> None:
         scene.push(lambda seen: longer if seen.method == "HEAD" and "/blobs/" in seen.path else None)
 
 
+ALTERED = Answer(
+    400,
+    {},
+    b'{"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match uploaded content"}]}',
+)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_manifest_said_to_be_altered_while_another_push_writes_the_same_links_is_sent_again(
+    scene: Scene, times: int
+) -> None:
+    left = [ALTERED] * times
+    proxy = scene.push(
+        lambda seen: left.pop() if left and seen.method == "PUT" and "/manifests/" in seen.path else None
+    )
+    assert scene.is_served()
+    assert proxy.counted("PUT", "/manifests/sha256") == times + 1
+
+
+def test_a_manifest_that_always_arrives_altered_is_an_error_and_gets_no_tag(scene: Scene) -> None:
+    proxy = scene.proxy(lambda seen: ALTERED if seen.method == "PUT" and "/manifests/" in seen.path else None)
+    with pytest.raises(VerificationError, match="the registry received other bytes than were sent"):
+        push(proxy.host, scene.sample, scene.order)
+    assert proxy.counted("PUT", "/manifests/sha256") == proxy.counted("PUT", "/manifests/") == 4
+
+
 @pytest.mark.parametrize("limits", [lambda: Limits(patience=HASTY), chunky], ids=["whole", "chunks"])
 def test_a_blob_that_changed_on_disk_is_not_published(scene: Scene, limits: Callable[[], Limits]) -> None:
     path = scene.sample.blob(scene.sample.image.layers[1].digest)

@@ -12,10 +12,10 @@ from urllib.parse import urljoin, urlsplit
 
 from openhands_recipes.adapters.registry.client import OciRegistry
 from openhands_recipes.adapters.registry.faults import Answer
-from openhands_recipes.adapters.registry.repository import Target, check_digest, has_blob
+from openhands_recipes.adapters.registry.repository import Target, has_blob, put_manifest
 from openhands_recipes.adapters.registry.source import BlobSource
 from openhands_recipes.adapters.registry.upload import Upload
-from openhands_recipes.adapters.registry.wire import Request, body_of
+from openhands_recipes.adapters.registry.wire import Request
 from openhands_recipes.errors import RegistryError, VerificationError
 from openhands_recipes.model.digest import Digest, digest_of
 from openhands_recipes.model.image import INDEX_TYPE, MANIFEST_TYPE
@@ -43,18 +43,7 @@ class OciArtifacts(OciRegistry):
     def put_manifest(self, repository: str, manifest: StoredManifest, *, tag: str = "") -> bool:
         """Store a manifest by digest, or under a tag; whether the registry has noted its subject."""
         target = self._target(repository)
-        answer = self._connection.call(
-            Request(
-                "PUT",
-                target.url(f"manifests/{tag or manifest.digest}"),
-                {"Content-Type": manifest.media_type},
-                body_of(manifest.content),
-                target.scopes,
-            )
-        )
-        if answer.status not in (200, 201, 202, 204):
-            raise target.refusal(answer)
-        check_digest(answer, manifest.digest)
+        answer = put_manifest(target, tag or manifest.digest, manifest.content, manifest.media_type)
         return "oci-subject" in answer.headers
 
     def blob(self, repository: str, digest: Digest) -> bytes | None:

@@ -16,10 +16,10 @@ from typing import IO, TypeVar
 
 from openhands_recipes.adapters.registry.connection import StoppedError
 from openhands_recipes.adapters.registry.crew import begin
-from openhands_recipes.adapters.registry.repository import Target, check_digest, has_blob, mount
+from openhands_recipes.adapters.registry.repository import Target, has_blob, mount, put_manifest
 from openhands_recipes.adapters.registry.source import BlobSource
 from openhands_recipes.adapters.registry.upload import Upload
-from openhands_recipes.adapters.registry.wire import Request, body_of
+from openhands_recipes.adapters.registry.wire import Request
 from openhands_recipes.errors import VerificationError
 from openhands_recipes.model.digest import Digest, digest_of
 from openhands_recipes.model.image import INDEX_TYPE, MANIFEST_TYPE, Image
@@ -143,16 +143,8 @@ class Push:
         return digest_of(answer.body)
 
     def _put_manifest(self, reference: str, content: bytes, media_type: str) -> None:
-        request = self._manifest_request("PUT", reference)
-        answer = self._target.connection.call(
-            Request(
-                request.method, request.url, {"Content-Type": media_type}, body_of(content), request.scopes
-            )
-        )
-        if answer.status not in (200, 201, 202, 204):
-            raise self._target.refusal(answer)
         digest = digest_of(content)
-        check_digest(answer, digest)
+        answer = put_manifest(self._target, reference, content, media_type)
         if "docker-content-digest" not in answer.headers and self._digest_at(reference) != digest:
             raise VerificationError("the registry serves another manifest than was sent", where=answer.where)
         self._count_manifest(reference, len(content))

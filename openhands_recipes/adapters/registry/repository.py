@@ -1,7 +1,8 @@
-"""A repository in a registry: whether it holds a blob, mounting one, and how its registry likes uploads."""
+"""A repository in a registry: its blobs, mounting them, its manifests, and how its registry likes uploads."""
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from openhands_recipes.adapters.registry.connection import Connection, StoppedEr
 from openhands_recipes.adapters.registry.faults import Answer
 from openhands_recipes.adapters.registry.wire import Request, body_of
 from openhands_recipes.errors import RecipesError, RegistryError, VerificationError
-from openhands_recipes.model.digest import Digest
+from openhands_recipes.model.digest import Digest, digest_of
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +21,8 @@ SMALL = 8 * 1024 * 1024
 CHUNK = 32 * 1024 * 1024
 SMALLEST_CHUNK = 4 * 1024 * 1024
 """Every registry known to limit request bodies takes this much."""
+ALTERED_PUTS = 4
+"""How often a manifest is sent that the registry says arrived altered."""
 
 
 @dataclass
@@ -95,6 +98,37 @@ def check_digest(answer: Answer, digest: Digest) -> None:
             where=answer.where,
             hint="a proxy or the registry's storage changes content; do not use what it serves",
         )
+
+
+def put_manifest(target: Target, reference: str, content: bytes, media_type: str) -> Answer:
+    """Store a manifest by digest or under a tag.
+
+    A registry that keeps links to blobs in files (distribution 2 and 3) says DIGEST_INVALID when it reads
+    a link that a second push of the same image is just writing. So that answer alone does not prove that
+    bytes were altered: the same bytes are sent a few times more before it is believed.
+
+    Raises:
+        VerificationError: the registry received, or reports, another digest.
+        RegistryError: it refuses.
+    """
+    request = Request(
+        "PUT",
+        target.url(f"manifests/{reference}"),
+        {"Content-Type": media_type},
+        body_of(content),
+        target.scopes,
+    )
+    for number in itertools.count(1):
+        answer = target.connection.call(request)
+        if answer.status in (200, 201, 202, 204):
+            break
+        fault = target.refusal(answer)
+        if not isinstance(fault, VerificationError) or number == ALTERED_PUTS:
+            raise fault
+        log.info("%s; sending it again", fault.message)
+        target.connection.pause(target.connection.patience.first * number)
+    check_digest(answer, digest_of(content))
+    return answer
 
 
 def mount(target: Target, digest: Digest, sources: Sequence[str]) -> Answer | None:
